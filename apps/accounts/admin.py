@@ -1,0 +1,169 @@
+"""People, roles and login links."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import django.contrib.auth.admin as auth_admin
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html_join
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from apps.accounts.models import LoginLink, User
+from apps.accounts.roles import ROLES
+from apps.accounts.services import LIFETIME, UserMayNotSignIn, issue_login_link
+from apps.core.admin import ModelAdmin, ReadOnlyAdmin
+from apps.core.clock import utc_now
+from apps.core.labels import label
+
+if TYPE_CHECKING:
+    from django.contrib.auth.admin import GroupAdmin as _GroupAdmin
+    from django.contrib.auth.admin import UserAdmin as _UserAdmin
+
+    _Users = _UserAdmin[User]
+    _Groups = _GroupAdmin
+else:
+
+    class _Users(auth_admin.UserAdmin, ModelAdmin):
+        pass
+
+    class _Groups(auth_admin.GroupAdmin, ModelAdmin):
+        pass
+
+
+admin.site.unregister(Group)
+
+#: What only a superuser may grant: with these a person could make themselves one.
+POWERS = ("is_superuser", "user_permissions")
+
+
+def is_superuser(request: HttpRequest) -> bool:
+    """A group can hold any permission there is, so only who has all of them may make or change one."""
+    return request.user.is_active and bool(getattr(request.user, "is_superuser", False))
+
+
+@admin.register(User)
+class UserAdmin(_Users):
+    """People. Who is no superuser can neither become one here nor touch one."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    change_form_template = "accounts/user_change_form.html"
+    list_display = ("username", "full_name", "email", "roles", "is_active", "last_login")
+    list_filter = ("is_active", "is_superuser", "groups")
+    search_fields = ("username", "first_name", "last_name", "email")
+    ordering = ("username",)
+    add_fieldsets = (
+        (None, {"fields": ("username", "usable_password", "password1", "password2")}),
+        ("Role", {"fields": ("is_staff", "groups")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @admin.display(description="name")
+    def full_name(self, user: User) -> str:
+        return user.get_full_name() or "-"
+
+    @admin.display(description="roles")
+    def roles(self, user: User) -> str:
+        names = [(group.name, "info" if group.name in ROLES else "default") for group in user.groups.all()]
+        if user.is_superuser:
+            names.insert(0, ("superuser", "danger"))
+        return format_html_join(" ", "{}", ((label(name, colour),) for name, colour in names)) or "-"
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"is_staff": True, **super().get_changeform_initial_data(request)}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        fields = ("last_login", "date_joined")
+        return fields if _is_superuser(request) else (*fields, *POWERS)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and super().has_delete_permission(request, obj)
+
+    def get_urls(self) -> list[URLPattern]:
+        link = self.admin_site.admin_view(require_POST(never_cache(self.make_login_link)))
+        return [path("<int:user_id>/login-link/", link, name="accounts_user_login_link"), *super().get_urls()]
+
+    def make_login_link(self, request: HttpRequest, user_id: int) -> HttpResponse:
+        """Shows the link once; it is kept nowhere."""
+        user = self.get_object(request, str(user_id))
+        if user is None or not _may_touch(request, user) or not request.user.has_perm("accounts.add_loginlink"):
+            raise PermissionDenied
+        try:
+            link = issue_login_link(user=user, now=utc_now())
+        except UserMayNotSignIn as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return redirect(reverse("admin:accounts_user_change", args=[user_id]))
+        self.log_change(request, user, "Made a login link.")
+        return TemplateResponse(
+            request,
+            "accounts/login_link_made.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": f"Login link for {user.username}",
+                "person": user,
+                "link": request.build_absolute_uri(link),
+                "lifetime": LIFETIME,
+            },
+        )
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and request.user.is_superuser)
+
+
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    return user is None or not user.is_superuser or _is_superuser(request)
+
+
+@admin.register(Group)
+class GroupAdmin(_Groups):
+    """Roles. Those of `roles.py` are fixed; further groups are the operators' own."""
+
+    list_display = ("name", "kind")
+    search_fields = ("name",)
+
+    @admin.display(description="kind")
+    def kind(self, group: Group) -> str:
+        return label("built in", "info") if group.name in ROLES else label("own", "default")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return not (obj and obj.name in ROLES) and is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return not (obj and obj.name in ROLES) and is_superuser(request)
+
+
+@admin.register(LoginLink)
+class LoginLinkAdmin(ReadOnlyAdmin[LoginLink]):
+    list_display = ("user", "fate", "created_at", "expires_at", "used_at")
+    list_select_related = ("user",)
+    search_fields = ("user__username",)
+    fields = ("user", "created_at", "expires_at", "used_at", "revoked_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: LoginLink | None = None) -> bool:
+        # Deleting a person deletes their links, and asks this page whether it may; a deleted link lets nobody in.
+        return bool(request.user.has_perm("accounts.delete_loginlink"))
+
+    @admin.display(description="state")
+    def fate(self, link: LoginLink) -> str:
+        fate = link.fate(utc_now())
+        return label(str(fate.label), fate.colour)

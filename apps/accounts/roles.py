@@ -1,0 +1,99 @@
+"""Who may do what: one table. Pages, actions and commands ask for the permissions named here and for no others.
+
+A role is a Django group of the same name. `seed_roles` makes the groups say what the table says; groups of other names
+are the operators' own and are left alone.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.db.models import Q
+
+#: May look at everything that was collected; `registry.view_app` also opens the tables of collected rows.
+VIEWER = frozenset(
+    {
+        "registry.view_appgroup",
+        "registry.view_appparent",
+        "registry.view_app",
+        "runtime.view_runtime",
+        "runtime.view_command",
+        "runtime.view_node",
+        "logs.view_log",
+        "logs.view_sinkcursor",
+    }
+)
+#: May also start and stop runs (`runtime.add_command`), switch apps on and off, change their schedule, and see where
+#: messages go.
+OPERATOR = VIEWER | {
+    "runtime.add_command",
+    "registry.change_app",
+    "notifications.view_channel",
+    "notifications.view_delivery",
+}
+#: May also arrange the registry, and see and change the clock's own periodic tasks.
+DEVELOPER = OPERATOR | {
+    "registry.add_appgroup",
+    "registry.change_appgroup",
+    "registry.add_appparent",
+    "registry.change_appparent",
+    *(
+        f"django_celery_beat.{verb}_{model}"
+        for verb in ("view", "change")
+        for model in ("periodictask", "intervalschedule", "crontabschedule", "clockedschedule", "solarschedule")
+    ),
+}
+#: May also manage people, say where messages go, and delete what the registry holds.
+ADMIN = DEVELOPER | {
+    "registry.delete_app",
+    "registry.delete_appgroup",
+    "registry.delete_appparent",
+    "accounts.view_user",
+    "accounts.add_user",
+    "accounts.change_user",
+    "accounts.delete_user",
+    "accounts.view_loginlink",
+    "accounts.add_loginlink",
+    "accounts.delete_loginlink",
+    "auth.view_group",
+    "auth.add_group",
+    "auth.change_group",
+    "auth.delete_group",
+    "notifications.add_channel",
+    "notifications.change_channel",
+    "notifications.delete_channel",
+    *(
+        f"django_celery_beat.{verb}_{model}"
+        for verb in ("add", "delete")
+        for model in ("periodictask", "intervalschedule", "crontabschedule", "clockedschedule", "solarschedule")
+    ),
+}
+ROLES: dict[str, frozenset[str]] = {"viewer": VIEWER, "operator": OPERATOR, "developer": DEVELOPER, "admin": ADMIN}
+
+
+class PermissionsMissing(Exception):
+    """The database does not know a permission of the table yet; run `manage.py migrate` first."""
+
+
+@transaction.atomic
+def seed_roles() -> None:
+    """Make every role's group hold exactly the permissions of the table. Can be run again."""
+    found = _permissions(frozenset().union(*ROLES.values()))
+    for name, wanted in ROLES.items():
+        group, _ = Group.objects.get_or_create(name=name)
+        group.permissions.set(found[permission] for permission in wanted)
+
+
+def _permissions(names: frozenset[str]) -> dict[str, Permission]:
+    wanted = Q()
+    for name in names:
+        app_label, codename = name.split(".")
+        wanted |= Q(content_type__app_label=app_label, codename=codename)
+    found = {
+        f"{permission.content_type.app_label}.{permission.codename}": permission
+        for permission in Permission.objects.filter(wanted).select_related("content_type")
+    }
+    missing = sorted(names - found.keys())
+    if missing:
+        raise PermissionsMissing(f"Unknown permissions: {', '.join(missing)}. Run manage.py migrate first.")
+    return found

@@ -1,0 +1,1 @@
+"""The log of a run while it grows, over WebSockets (docs/logging.md, "The log viewer")."""

@@ -1,0 +1,102 @@
+"""The base of every table of collected rows."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, ClassVar, Self
+
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.db import models
+from django.db.models import Q
+from django.db.models.signals import class_prepared
+
+from collectors.toolkit.merge import make_hash
+
+#: Fields that the platform fills; everything else on a DataTable is business.
+PLATFORM_FIELDS = frozenset({"id", "sha", "archived_at", "archived_by", "created_at", "modified_at", "runtime"})
+
+
+class SHAHashableMixin(models.Model):
+    """Fills `sha` when a row is saved one by one; the merge does it in bulk."""
+
+    sha = models.CharField(max_length=64, editable=False, help_text="Hash of the business fields.")
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def hash_fields(cls) -> list[str]:
+        """The names of the fields that the hash covers, sorted."""
+        raise NotImplementedError
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.sha = make_hash({name: getattr(self, name) for name in self.hash_fields()})
+        super().save(*args, **kwargs)
+
+
+class DataTableQuerySet(models.QuerySet[Any]):
+    def current(self) -> Self:
+        """Rows that are true now; the others are history."""
+        return self.filter(archived_at__isnull=True)
+
+
+class DataTable(SHAHashableMixin):
+    """Collected rows with their history: a changed row is the archived old version and a new current one.
+
+    A subclass names its natural key, and may name the fields a merge can be limited to:
+
+        class Book(DataTable):
+            natural_key = ("isbn",)
+            isbn = models.CharField(max_length=13)
+            title = models.CharField(max_length=200)
+    """
+
+    #: Fields that tell one thing from another. Required.
+    natural_key: ClassVar[tuple[str, ...]] = ()
+    #: Fields that `merge(scope=...)` may name.
+    scope_fields: ClassVar[tuple[str, ...]] = ()
+
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    archived_by = models.CharField(max_length=32, blank=True, editable=False, help_text="The run that archived it.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    modified_at = models.DateTimeField(auto_now=True)
+    runtime = models.CharField(max_length=32, blank=True, editable=False, help_text="The run that wrote it.")
+
+    objects = DataTableQuerySet.as_manager()
+
+    class Meta(SHAHashableMixin.Meta):
+        abstract = True
+
+    @classmethod
+    def hash_fields(cls) -> list[str]:
+        return sorted(field.name for field in cls._meta.concrete_fields if field.name not in PLATFORM_FIELDS)
+
+
+def _finish_table(sender: type[models.Model], **_: Any) -> None:
+    """Give every concrete DataTable its unique index: one current row per natural key.
+
+    Django reads `Meta.constraints` before a base class could add to it, so the constraint joins when the class is
+    ready; `original_attrs` is where makemigrations looks. A wrong natural key fails the import of its room, alone.
+    """
+    if not issubclass(sender, DataTable) or sender._meta.abstract:
+        return
+    if not sender.natural_key:
+        raise ImproperlyConfigured(f"{sender.__name__} names no natural_key: the fields that tell its rows apart.")
+    for name in (*sender.natural_key, *sender.scope_fields):
+        try:
+            sender._meta.get_field(name)
+        except FieldDoesNotExist:
+            raise ImproperlyConfigured(
+                f'{sender.__name__}: "{name}" is named as a key or scope, but is no field.'
+            ) from None
+    name = f"{sender._meta.db_table}_current_key"
+    if len(name) > 60:
+        name = f"current_key_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    sender._meta.constraints = [
+        *sender._meta.constraints,
+        models.UniqueConstraint(fields=list(sender.natural_key), condition=Q(archived_at__isnull=True), name=name),
+    ]
+    sender._meta.original_attrs["constraints"] = sender._meta.constraints
+
+
+class_prepared.connect(_finish_table)

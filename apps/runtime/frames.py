@@ -1,0 +1,159 @@
+"""What frames other than log lines change: progress, requests, tables, functions, and what is counted of lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import structlog
+from django.db.models import F
+from pydantic import BaseModel, Field, ValidationError
+
+from apps.logs.models import Log
+from apps.runtime.batch import Batch
+from apps.runtime.functions import store_function_frames
+from apps.runtime.models import Runtime
+from collectors.toolkit.journal import Frame
+
+log = structlog.get_logger("runtime")
+
+#: The largest count that the columns of a run hold.
+MOST = 2**31 - 1
+#: A run that touches more tables than this is counted in the first ones alone.
+MOST_OBJECTS = 200
+ROWS = ("seen", "inserted", "archived", "unchanged")
+
+Count = Annotated[int, Field(ge=0, le=MOST)]
+Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ProgressFrame(BaseModel):
+    """How far the run is; the newest one wins."""
+
+    solved: Count = 0
+    failed: Count = 0
+    size: Count | None = None
+    eta: Annotated[float, Field(ge=0, le=4102444800)] | None = None
+
+    def values(self) -> dict[str, Any]:
+        eta = datetime.fromtimestamp(self.eta, UTC) if self.eta else None
+        return {"solved": self.solved, "failed": self.failed, "task_size": self.size, "eta_at": eta}
+
+
+class BeginFrame(BaseModel):
+    """What a collector of a manager says when it has its source."""
+
+    code_version: Annotated[str, Field(max_length=64)]
+
+    def values(self) -> dict[str, Any]:
+        return {"code_version": self.code_version}
+
+
+class HostFigures(BaseModel):
+    """The requests to one host."""
+
+    count: Count
+    failed: Count
+    statuses: Annotated[dict[Name, Count], Field(max_length=20)]
+    mean_ms: Milliseconds | None
+    p95_ms: Milliseconds | None
+
+
+class HttpFrame(HostFigures):
+    """All requests since the run began; the newest one wins."""
+
+    hosts: Annotated[dict[str, HostFigures], Field(max_length=100)]
+
+    def values(self) -> dict[str, Any]:
+        return {
+            "http_summary": self.model_dump(),
+            "request_count": self.count,
+            "request_mean_ms": self.mean_ms,
+            "request_p95_ms": self.p95_ms,
+            "error_rate": self.failed / self.count if self.count else None,
+        }
+
+
+class ObjectFrame(BaseModel):
+    """One merge into a table."""
+
+    model: Name
+    table: Name
+    action: Name
+    seen: Count = 0
+    inserted: Count = 0
+    archived: Count = 0
+    unchanged: Count = 0
+
+
+def apply_frames(batch: Batch) -> None:
+    """Bring the run of a journal up to date with what the frames said, in the caller's transaction.
+
+    The caller holds the lock of the run's line numbers, which guards the sums too.
+    """
+    run_id = batch.journal.runtime_id
+    if run_id is None:
+        return
+    values = {
+        **_newest(BeginFrame, "begin", batch.others),
+        **_newest(ProgressFrame, "progress", batch.others),
+        **_newest(HttpFrame, "http", batch.others),
+        **_log_counts(run_id, batch.levels),
+        **_touched_objects(run_id, batch.others),
+    }
+    if batch.exception_count:
+        values["exception_count"] = F("exception_count") + batch.exception_count
+    if values:
+        Runtime.objects.filter(pk=run_id).update(**values)
+    functions = [frame.data for frame in batch.others if frame.kind == "function"]
+    if functions and batch.journal.app_id is not None:
+        store_function_frames(run_id, batch.journal.app_id, functions)
+
+
+def _newest(shape: type[BeginFrame | ProgressFrame | HttpFrame], kind: str, frames: list[Frame]) -> dict[str, Any]:
+    newest = next((frame for frame in reversed(frames) if frame.kind == kind), None)
+    return next((read.values() for read in _read(shape, [newest] if newest else [])), {})
+
+
+_Shape = TypeVar("_Shape", bound=BaseModel)
+
+
+def _read(shape: type[_Shape], frames: Iterable[Frame]) -> Iterable[_Shape]:
+    """A frame that makes no sense is logged and left out: it must not hold up those behind it."""
+    for frame in frames:
+        try:
+            yield shape.model_validate(frame.data)
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_input=False)[0]
+            reason = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            log.warning("frame.refused", kind=frame.kind, frame=repr(frame.data)[:200], reason=reason)
+
+
+def _log_counts(run_id: str, levels: Counter[int]) -> dict[str, Any]:
+    """How many lines of each level."""
+    if not levels:
+        return {}
+    counts = Counter(Runtime.objects.values_list("log_counts", flat=True).get(pk=run_id))
+    counts.update({Log.Level(level).name: count for level, count in levels.items()})
+    return {"log_counts": dict(counts)}
+
+
+def _touched_objects(run_id: str, frames: list[Frame]) -> dict[str, Any]:
+    """Rows by model, table and action, added to what the run has touched before."""
+    told = list(_read(ObjectFrame, (frame for frame in frames if frame.kind == "object")))
+    if not told:
+        return {}
+    before: list[dict[str, Any]] = Runtime.objects.values_list("touched_objects", flat=True).get(pk=run_id)
+    sums = {(entry["model"], entry["table"], entry["action"]): entry for entry in before}
+    for frame in told:
+        key = (frame.model, frame.table, frame.action)
+        if key not in sums and len(sums) >= MOST_OBJECTS:
+            continue
+        entry = sums.setdefault(key, {"model": key[0], "table": key[1], "action": key[2], "merges": 0})
+        entry["merges"] += 1
+        for name in ROWS:
+            entry[name] = entry.get(name, 0) + getattr(frame, name)
+    return {"touched_objects": list(sums.values())}

@@ -1,0 +1,118 @@
+"""Managers as people see them: which machine takes runs, how many more, and whether it still answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext_lazy as _
+
+from apps.core.admin import ReadOnlyAdmin
+from apps.core.labels import label
+from apps.core.templatetags.facts import ago, legible
+from apps.runtime.models import LIVE
+from apps.runtime.node_models import Mark, Node
+from apps.runtime.templatetags.runs import state as state_of
+
+SHOWN = 100
+
+
+class AliveFilter(admin.SimpleListFilter):
+    """Managers that run, unless all are asked for."""
+
+    title = _("manager")
+    parameter_name = "alive"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+        return [("yes", _("Running")), ("no", _("Ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Node]) -> QuerySet[Node]:
+        match self.value():
+            case "yes":
+                return queryset.filter(ended_at__isnull=True)
+            case "no":
+                return queryset.filter(ended_at__isnull=False)
+        return queryset
+
+
+@admin.register(Node)
+class NodeAdmin(ReadOnlyAdmin[Node]):
+    """One row for each time a manager was started."""
+
+    list_display = ("host", "standing", "slots_text", "queues_text", "heartbeat", "broker", "started", "ended")
+    list_filter = (AliveFilter, "is_draining")
+    list_fullwidth = True
+    search_fields = ("host", "id__startswith")
+    fieldsets = (
+        (None, {"fields": ("host", "standing", "slots_text", "queues_text", "heartbeat", "broker", "live_runs")}),
+        (
+            "Process",
+            {"fields": ("id", "version", "pid", "boot_id", "started_at", "lease_until", "ended_at", "end_cause")},
+        ),
+    )
+    readonly_fields = ("standing", "slots_text", "queues_text", "heartbeat", "broker", "live_runs")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
+        # Leases are written with the clock of the database, so it is asked whether they are over.
+        is_late = ExpressionWrapper(Q(lease_until__lt=Now()), output_field=BooleanField())
+        return super().get_queryset(request).annotate(is_late=is_late)
+
+    @admin.display(description="state")
+    def standing(self, node: Node) -> str:
+        if node.ended_at is not None:
+            return label("ended", "default")
+        if node.is_late:  # type: ignore[attr-defined]
+            return label("does not answer", "danger")
+        return label("draining", "warning") if node.is_draining else label("running", "success")
+
+    @admin.display(description="slots", ordering="used")
+    def slots_text(self, node: Node) -> str:
+        free = max(0, node.slots - node.used)
+        return f"{node.used} of {node.slots} used, {free} free"
+
+    @admin.display(description="queues")
+    def queues_text(self, node: Node) -> str:
+        return ", ".join(map(str, node.queues)) or "-"
+
+    @admin.display(description="heartbeat", ordering="heartbeat_at")
+    def heartbeat(self, node: Node) -> str:
+        return ago(node.heartbeat_at)
+
+    @admin.display(description="broker")
+    def broker(self, node: Node) -> str:
+        if not node.broker_error:
+            return label("answers", "success") if node.ended_at is None else "-"
+        said = legible(node.broker_error)
+        return format_html(
+            '{} <span class="dc-cause" title="{}">{}</span>', label("silent", "danger"), said, said[:200]
+        )
+
+    @admin.display(description="started", ordering="started_at")
+    def started(self, node: Node) -> str:
+        return ago(node.started_at)
+
+    @admin.display(description="ended", ordering="ended_at")
+    def ended(self, node: Node) -> str:
+        return ago(node.ended_at)
+
+    @admin.display(description="its live runs")
+    def live_runs(self, node: Node) -> str:
+        runs = list(node.runtimes.filter(state__in=LIVE).select_related("app").order_by("-started_at")[:SHOWN])
+        lines = (
+            (state_of(run), reverse("admin:runtime_runtime_change", args=[run.pk]), run.app.code, run.pk[:8])
+            for run in runs
+        )
+        return format_html_join("", '<p>{} <a class="dc-link" href="{}">{} {}</a></p>', lines) or "none"
+
+
+@admin.register(Mark)
+class MarkAdmin(ReadOnlyAdmin[Mark]):
+    """When the tick and the reaping were last done."""
+
+    list_display = ("name", "at", "quiet_until")

@@ -1,0 +1,46 @@
+"""Celery tasks of the runtime. Messages only make things faster: what has to happen stands in rows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from celery import shared_task
+
+from apps.core.clock import database_now, utc_now
+from apps.logs.indexing import index_chunks
+from apps.runtime import marks, vital_signs
+from apps.runtime.journals import journal_root
+from apps.runtime.scheduling import request_due_runs
+from apps.runtime.sweep import measure, sweep
+from apps.runtime.sweep_journals import sweep_journals
+
+#: Work of minutes is done in slices, each a message of its own: a worker that has only one process still ticks.
+SLICE_S = 0.5
+
+
+@shared_task(name="runtime.tick", acks_late=False)  # type: ignore[untyped-decorator]  # celery ships no types
+def tick() -> None:
+    """Once a second: request the runs that are due. The mark tells the managers that somebody does."""
+    now = database_now()
+    request_due_runs(now=now)
+    marks.stamp("clock", now=now)
+    vital_signs.beat("clock")
+
+
+@shared_task(name="runtime.sweep")  # type: ignore[untyped-decorator]
+def sweep_old(began_at: str | None = None) -> None:
+    """Once a day: delete what retention says, then count what the next day will delete."""
+    now = datetime.fromisoformat(began_at) if began_at else utc_now()
+    if began_at is None:
+        sweep_journals(journal_root(), now=now)
+    if not sweep(now=now, max_seconds=SLICE_S).is_done:
+        sweep_old.delay(now.isoformat())
+        return
+    measure(now=now + timedelta(days=1))
+
+
+@shared_task(name="runtime.index_logs", acks_late=False)  # type: ignore[untyped-decorator]
+def index_logs() -> None:
+    """Every few seconds: index lines for the text search."""
+    if index_chunks(SLICE_S):
+        index_logs.apply_async(expires=10)

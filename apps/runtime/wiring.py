@@ -1,0 +1,44 @@
+"""The one place that hands Django's implementations to a source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from apps.records.store import DjangoRecordStore
+from apps.runtime.models import Runtime
+from apps.runtime.telling import TellingPool, tell_merge
+from collectors.contract import AppInfo, Context, ProgressReport, StopSignal
+from collectors.toolkit.http import ClientPool, Profile, RequestMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """A context, and the parts of it that the runner reads when the run is over."""
+
+    context: Context
+    records: DjangoRecordStore
+    metrics: RequestMetrics
+    clients: ClientPool
+
+
+def wire(run: Runtime, info: AppInfo, *, args: Any, progress: ProgressReport, stop: StopSignal) -> Wiring:
+    """The context of `run`."""
+    metrics, profile = RequestMetrics(), Profile()
+    clients = TellingPool(profile, metrics)
+    records = DjangoRecordStore(runtime_id=run.pk, dry_run=run.is_dry_run, on_merge=tell_merge)
+    context = Context(
+        args=args,
+        app=info,
+        runtime_id=run.pk,
+        limit=run.limit,
+        dry_run=run.is_dry_run,
+        log=structlog.get_logger(f"source.{info.code}"),
+        records=records,
+        progress=progress,
+        clients=clients,
+        stop=stop,
+    )
+    return Wiring(context, records, metrics, clients)

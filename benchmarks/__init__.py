@@ -1,0 +1,1 @@
+"""The figures, re-runnable: `make bench SECTION=startup`."""

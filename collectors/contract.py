@@ -1,0 +1,213 @@
+"""The contract between the platform and the people who write sources.
+
+Frozen within a major version: `tests/compat/` holds sources written against the first version, and they run unchanged
+in the test suite. Everything here is plain Python. The platform hands in the implementations
+(`apps/runtime/wiring.py`); the testing kit (`collectors/toolkit/testing`) hands in doubles that need neither a database
+nor a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+
+from collectors.identity import AppInfo
+
+if TYPE_CHECKING:
+    import httpx
+    from pydantic import BaseModel
+
+__all__ = [
+    "AppInfo",
+    "Clients",
+    "Collector",
+    "Context",
+    "Ending",
+    "Failure",
+    "HTTPClient",
+    "Logger",
+    "MergeResult",
+    "Missing",
+    "Outcome",
+    "ProgressReport",
+    "Record",
+    "RecordStore",
+    "StopSignal",
+]
+
+#: One collected row: a mapping of field names to values, a dataclass, or an instance of a model of the room.
+Record: TypeAlias = Any
+
+#: What becomes of current rows that a merge did not see again.
+Missing: TypeAlias = Literal["archive", "keep"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeResult:
+    """The numbers of a merge: `seen = duplicates + inserted + unchanged`."""
+
+    seen: int = 0
+    inserted: int = 0
+    archived: int = 0
+    unchanged: int = 0
+    duplicates: int = 0
+
+    def __add__(self, other: MergeResult) -> MergeResult:
+        return MergeResult(
+            seen=self.seen + other.seen,
+            inserted=self.inserted + other.inserted,
+            archived=self.archived + other.archived,
+            unchanged=self.unchanged + other.unchanged,
+            duplicates=self.duplicates + other.duplicates,
+        )
+
+
+class Ending(StrEnum):
+    """How a source says its run ended. Signals, time limits and crashes are the platform's to say."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a source hands back when it is done."""
+
+    ending: Ending = Ending.SUCCEEDED
+    cause: str = ""
+    """One sentence for people; empty when there is nothing to explain."""
+    complete: bool = True
+    """False when the run did not see everything there is to see: it was limited, stopped, aborted, or items failed."""
+    next_run: datetime | None = None
+    """When the app is to run next, with a time zone; None leaves that to its schedule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure(Outcome):
+    """What a source hands back when it gave up; more is known of it than that it failed."""
+
+    ending: Ending = Ending.FAILED
+    complete: bool = False
+    category: str = ""
+    """What kind of error it was: http, proxy, captcha, parse, io, database, unknown."""
+    is_blocked: bool = False
+    """Running again is pointless until a person has repaired something: the app is disabled at once."""
+
+
+class RecordStore(Protocol):
+    """Where rows go: `context.records`."""
+
+    def merge(
+        self,
+        model: type,
+        rows: Iterable[Record],
+        *,
+        scope: Mapping[str, Any] | None = None,
+        missing: Missing = "archive",
+        complete: bool = True,
+    ) -> MergeResult:
+        """Bring the current rows of `model` to what `rows` say, and return the numbers.
+
+        `scope` limits the merge to the current rows with these field values; a row outside it is an error. With
+        `missing="archive"` rows that were not seen again are archived, unless `complete` is false.
+        Raises `BadRow` (nothing is written) and `DatabaseError`.
+        """
+        ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything merged inside is committed together, or not at all."""
+        ...
+
+
+class ProgressReport(Protocol):
+    """`context.progress(...)`: how far the run is. Values are totals, not increments; None leaves one as it was."""
+
+    def __call__(self, *, solved: int | None = None, failed: int | None = None, size: int | None = None) -> None: ...
+
+
+class HTTPClient(Protocol):
+    """`context.request`: an HTTP client with the profile of the app. Errors are those of `toolkit.errors`."""
+
+    def get(self, url: str, **options: Any) -> httpx.Response: ...
+
+    def post(self, url: str, **options: Any) -> httpx.Response: ...
+
+    async def aget(self, url: str, **options: Any) -> httpx.Response: ...
+
+    async def apost(self, url: str, **options: Any) -> httpx.Response: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Logger(Protocol):
+    """`context.log`: `log.info("page.fetched", url=..., status=200)`; event names are dotted and past tense."""
+
+    def debug(self, event: str, **values: Any) -> Any: ...
+
+    def info(self, event: str, **values: Any) -> Any: ...
+
+    def warning(self, event: str, **values: Any) -> Any: ...
+
+    def error(self, event: str, **values: Any) -> Any: ...
+
+    def exception(self, event: str, **values: Any) -> Any: ...
+
+    def bind(self, **values: Any) -> Logger: ...
+
+
+class Clients(Protocol):
+    """Hands out HTTP clients."""
+
+    def current(self) -> HTTPClient:
+        """The client of the calling thread; made on first use."""
+        ...
+
+
+class StopSignal(Protocol):
+    """Whether somebody asked the run to stop; `threading.Event` is one."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """All that a source gets from the platform."""
+
+    args: Any
+    """The validated arguments: an instance of the source's `Args`, or an empty dict when it declares none."""
+    app: AppInfo
+    runtime_id: str
+    limit: int | None
+    """Collect at most so many items; None means all of them."""
+    dry_run: bool
+    """Nothing is written; the record store enforces it."""
+    log: Logger
+    records: RecordStore
+    progress: ProgressReport
+    clients: Clients
+    stop: StopSignal
+
+    @property
+    def request(self) -> HTTPClient:
+        """The HTTP client of the calling thread."""
+        return self.clients.current()
+
+    @property
+    def stop_requested(self) -> bool:
+        """True once somebody asked the run to stop; long loops look at it."""
+        return self.stop.is_set()
+
+
+class Collector(Protocol):
+    """What the platform runs: a class with these two is a source, whatever else it is."""
+
+    Args: ClassVar[type[BaseModel] | None]
+
+    def __init__(self, context: Context) -> None: ...
+
+    def run(self) -> Outcome: ...

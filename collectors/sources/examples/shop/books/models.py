@@ -1,0 +1,24 @@
+"""The catalogue of the demo shop."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from apps.records.models import DataTable
+
+
+class Book(DataTable):
+    natural_key = ("isbn",)
+
+    isbn = models.CharField("ISBN", max_length=13)
+    title = models.CharField(max_length=200)
+    author = models.CharField(max_length=200)
+    category = models.CharField(max_length=100)
+    price = models.DecimalField(max_digits=8, decimal_places=2, help_text="In euros.")
+    stock = models.PositiveIntegerField(help_text="Copies that can be ordered now.")
+
+    class Meta:
+        verbose_name = "book"
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,29 @@
+"""Testing a source without a database and without a network.
+
+    def test_it_collects_every_price():
+        clients = CannedClients({"https://shop.example/": PAGES / "list.html"})
+        context = make_context(Prices.Args(), app="shop.example.prices", clients=clients)
+
+        outcome = Prices(context).run()
+
+        assert outcome.complete
+        assert context.records.rows(Price) == [{"sku": "A1", "price": Decimal("9.90")}]
+
+Everything in a context has a double here that remembers what the source did with it.
+"""
+
+from collectors.toolkit.testing.clients import Answer, CannedClients
+from collectors.toolkit.testing.context import MemoryContext, make_context
+from collectors.toolkit.testing.memory import MemoryRecords
+from collectors.toolkit.testing.recording import LogEntry, RecordingLog, RecordingProgress
+
+__all__ = [
+    "Answer",
+    "CannedClients",
+    "LogEntry",
+    "MemoryContext",
+    "MemoryRecords",
+    "RecordingLog",
+    "RecordingProgress",
+    "make_context",
+]

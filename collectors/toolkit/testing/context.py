@@ -1,0 +1,55 @@
+"""A context made of doubles."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from collectors.contract import AppInfo, Clients, Context
+from collectors.identity import parse_code
+from collectors.toolkit.testing.clients import CannedClients
+from collectors.toolkit.testing.memory import MemoryRecords
+from collectors.toolkit.testing.recording import RecordingLog, RecordingProgress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryContext(Context):
+    """A context whose parts say afterwards what the source did: `records.rows(Model)`, `progress.solved`..."""
+
+    log: RecordingLog
+    records: MemoryRecords
+    progress: RecordingProgress
+    stop: threading.Event
+    """`context.stop.set()` asks the run to stop."""
+
+
+def make_context(
+    args: Any = None,
+    *,
+    app: str | AppInfo = "tests.unit.sample",
+    limit: int | None = None,
+    dry_run: bool = False,
+    clients: Clients | None = None,
+    records: MemoryRecords | None = None,
+) -> MemoryContext:
+    """A context for one run.
+
+    `args` is an instance of the source's `Args`, or the plain dict of a source without. `clients` that are not given
+    reach nothing. Hand in the `records` of an earlier context to run a source a second time on what it stored; they
+    write nothing if `dry_run` says so, and go on writing in the next context without it.
+    """
+    records = records or MemoryRecords()
+    records.dry_run = dry_run
+    return MemoryContext(
+        args={} if args is None else args,
+        app=parse_code(app) if isinstance(app, str) else app,
+        runtime_id="0" * 32,
+        limit=limit,
+        dry_run=dry_run,
+        log=RecordingLog(),
+        records=records,
+        progress=RecordingProgress(),
+        clients=clients or CannedClients(),
+        stop=threading.Event(),
+    )

@@ -1,0 +1,191 @@
+"""The settings themselves: what each is called, of which type it is, what it stands for when nobody sets it.
+
+A field of a group is an environment variable: `port` of the group with the prefix `DC_WEB_` is `DC_WEB_PORT`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from config.settings.fields import (
+    BrokerUrl,
+    CollectorUrl,
+    DatabaseUrl,
+    Folder,
+    Folders,
+    Fsync,
+    Hosts,
+    Level,
+    LogFormat,
+    QueueNames,
+    RedisUrl,
+    RoomCode,
+    Site,
+    Zone,
+)
+from config.settings.reading import BASE_DIR
+
+Profile = Literal["embedded", "production", "test"]
+
+
+class Group(BaseSettings):
+    """A group of settings that share a prefix."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def variable(cls, field_name: str) -> str:
+        """The environment variable of a field."""
+        return f"{cls.model_config['env_prefix']}{field_name}".upper()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The values come from `reading.look_up`, which knows `_FILE` and remembers origins."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+class GeneralSettings(Group):
+    """The installation"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_")
+
+    profile: Profile = Field("embedded", description="Which set of defaults applies.")
+    secret_key: SecretStr | None = Field(
+        None, description="Signs sessions and links; at least 50 characters. Embedded: made once, kept in DC_DATA_DIR."
+    )
+    allowed_hosts: Hosts = Field(["localhost", "127.0.0.1", "[::1]"], description="Host names this site answers to.")
+    data_dir: Folder = Field(BASE_DIR / "var", description="SQLite files, run output, sockets.")
+    sources_path: Folders = Field([], description="Further folders of rooms, separated by colons.")
+    only_room: RoomCode | None = Field(None, description="Load this one room; runcollector sets it for itself.")
+    time_zone: Zone = Field("UTC", description="Zone in which pages show times.")
+    public_url: Site | None = Field(None, description="Address people open; used in links.")
+
+
+class DatabaseSettings(Group):
+    """Where rows live"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_DATABASE_")
+
+    url: DatabaseUrl | None = Field(
+        None, description="The platform's own tables: postgresql://user:password@host/name or sqlite:////path."
+    )
+    data_url: DatabaseUrl | None = Field(None, description="Collected rows, where they live in another database.")
+    connect_timeout_s: int = Field(3, ge=1, le=60, description="Seconds to wait for a connection.")
+
+
+class BrokerSettings(Group):
+    """The message broker of Celery"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_BROKER_")
+
+    url: BrokerUrl | None = Field(
+        None, description="amqp://, redis://, rediss://, redis+socket:// or filesystem://. Embedded: private Valkey."
+    )
+
+
+class RedisSettings(Group):
+    """The cache that all processes share"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_REDIS_")
+
+    url: RedisUrl | None = Field(
+        None, description="redis://, rediss://, unix://, or file:// for a folder. Embedded: private Valkey."
+    )
+
+
+class WebSettings(Group):
+    """The web process"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_WEB_")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
+    https: bool = Field(default=True, description="Production: cookies and redirects for HTTPS.")
+    behind_proxy: bool = Field(default=False, description="A proxy sets X-Forwarded-Proto and strips it from outside.")
+
+
+class RunSettings(Group):
+    """How runs are executed"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_RUN_")
+
+    slots: int = Field(4, ge=1, le=1000, description="Runs at the same time on this machine.")
+    queues: QueueNames = Field(["runs"], description="The queues whose runs this machine takes, separated by commas.")
+
+
+class LogSettings(Group):
+    """What processes say about themselves"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_LOG_")
+
+    level: Level = Field("INFO", description="Least level shown.")
+    format: LogFormat = Field("auto", description="auto: console on a terminal, else json.")
+
+
+class JournalSettings(Group):
+    """The journals that runs and processes write"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_JOURNAL_")
+
+    fsync: Fsync = Field("second", description="How much a power cut can take: a second of lines, or none.")
+
+
+class SplunkSettings(Group):
+    """Splunk, where lines are sent as well"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_SPLUNK_")
+
+    url: CollectorUrl | None = Field(
+        None, description="HTTP Event Collector, such as https://splunk.example.com:8088. Not set: nothing is sent."
+    )
+    token: SecretStr | None = Field(None, description="Its token. From a file it is read again when it changes.")
+    index: str = Field("", description="Index to write to; empty: the token's own.")
+    ca_bundle: Folder | None = Field(None, description="CA bundle that signed its certificate, where no public CA did.")
+    level: Level = Field("INFO", description="Least level sent.")
+    ack: bool = Field(default=False, description="Wait for the indexer's acknowledgement; the token must have it on.")
+
+
+class RetentionSettings(Group):
+    """How long rows are kept"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_RETENTION_")
+
+    logs_days: int = Field(90, ge=0, le=36500, description="Days that lines and function rows are kept; 0: for ever.")
+    runs_days: int = Field(180, ge=0, le=36500, description="Days that ended runs are kept; 0: for ever.")
+    commands_days: int = Field(
+        365, ge=0, le=36500, description="Days that finished commands and messages to people are kept; 0: for ever."
+    )
+    journal_days: int = Field(7, ge=1, le=3650, description="Days that journals stay on disk when all have them.")
+    logs_max_rows: int = Field(0, ge=0, le=10**12, description="Most lines kept; 0: no limit.")
+    runs_max_rows: int = Field(0, ge=0, le=10**12, description="Most ended runs kept; 0: no limit.")
+    commands_max_rows: int = Field(0, ge=0, le=10**12, description="Most finished commands kept; 0: no limit.")
+
+
+GROUPS: dict[str, type[Group]] = {
+    "general": GeneralSettings,
+    "database": DatabaseSettings,
+    "broker": BrokerSettings,
+    "redis": RedisSettings,
+    "web": WebSettings,
+    "run": RunSettings,
+    "log": LogSettings,
+    "journal": JournalSettings,
+    "splunk": SplunkSettings,
+    "retention": RetentionSettings,
+}
+
+
+def known_variables() -> list[str]:
+    """Every setting there is, as the name of its environment variable."""
+    return [group.variable(name) for group in GROUPS.values() for name in group.model_fields]

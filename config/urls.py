@@ -1,0 +1,16 @@
+"""Every address of the web process."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", include("apps.accounts.urls")),
+    path("admin/", admin.site.urls),
+]
+if settings.DC_DEMO_SITE:
+    urlpatterns.append(path("demo/", include("apps.console.demo")))

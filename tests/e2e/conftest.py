@@ -1,0 +1,113 @@
+"""A real browser on a real server. What the browser complains about fails the test, whatever the test looks at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
+from pytest_django import live_server_helper
+
+from tests.services.browser import find_chromium
+
+# The driver of the browser runs an event loop in this thread; Django would refuse its database here.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+# A machine that does other things too is slow, not wrong.
+expect.set_options(timeout=15_000)
+
+
+@dataclass(slots=True)
+class Complaints:
+    """What went wrong in the browser, and what a test expects to."""
+
+    heard: list[str] = field(default_factory=list)
+    expected: tuple[str, ...] = ()
+
+    def expect(self, *words: str) -> None:
+        """Complaints with one of these words are what the test is about."""
+        self.expected = words
+
+    def unexpected(self) -> list[str]:
+        """The others."""
+        return [text for text in self.heard if not any(word in text for word in self.expected)]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> Iterator[Complaints]:
+    complaints = Complaints()
+    yield complaints
+    assert complaints.unexpected() == []
+
+
+@pytest.fixture
+def context(
+    browser: Browser, live_server: live_server_helper.LiveServer, complaints: Complaints
+) -> Iterator[BrowserContext]:
+    """A browser window that nobody has used; addresses may begin with a slash."""
+
+    def answered(response: Response) -> None:
+        if response.status >= 400:
+            complaints.heard.append(f"{response.status} {response.url}")
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.heard.append(f"console: {message.text}")
+
+    def failed(request: Request) -> None:
+        # A request that a click on a link cuts off is no fault.
+        if request.failure and "ERR_ABORTED" not in request.failure:
+            complaints.heard.append(f"{request.failure} {request.url}")
+
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(10_000)
+    context.on("console", said)
+    context.on("weberror", lambda error: complaints.heard.append(f"script: {error.error}"))
+    context.on("response", answered)
+    context.on("requestfailed", failed)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+SignIn = Callable[..., Page]
+
+
+@pytest.fixture
+def sign_in(page: Page) -> SignIn:
+    """Sign in as a person would: open a login link, press its button."""
+    # Not at the top: pytest loads this file before Django has its settings.
+    from apps.accounts.services import issue_login_link
+    from apps.core.clock import utc_now
+    from tests.integration.people import make_person
+
+    def sign_in(role: str = "superuser") -> Page:
+        page.goto(issue_login_link(user=make_person(role), now=utc_now()))
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/admin/")
+        return page
+
+    return sign_in

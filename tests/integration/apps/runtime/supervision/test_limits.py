@@ -1,0 +1,56 @@
+"""Limits: each is held, and its name is the reason."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.integration.apps.runtime.supervision.stand import Stand
+
+MB = 1024 * 1024
+
+
+def test_the_time_limit_asks_first(stand: Stand, warm: bool) -> None:
+    report = stand.outcome("polite", warm=warm, limits={"time_limit_s": 0.3})
+    assert (report.code, report.signal, report.reason) == (143, None, "time_limit")
+
+
+def test_who_does_not_listen_is_killed_a_grace_after_the_time_limit(stand: Stand, warm: bool) -> None:
+    begun = time.monotonic()
+    report = stand.outcome("sleep", warm=warm, deaf=True, limits={"time_limit_s": 0.5, "stop_grace_s": 1})
+    assert (report.code, report.signal, report.reason) == (None, signal.SIGKILL, "time_limit")
+    assert 1.5 <= time.monotonic() - begun < 20
+
+
+def test_memory(stand: Stand, warm: bool) -> None:
+    report = stand.outcome("hoard", warm=warm, limits={"memory_limit_bytes": 150 * MB})
+    assert (report.signal, report.reason) == (signal.SIGKILL, "memory")
+    assert report.peak_memory_bytes is not None
+    assert report.peak_memory_bytes > 150 * MB
+
+
+def test_cpu_time(stand: Stand, warm: bool) -> None:
+    report = stand.outcome("spin", warm=warm, limits={"cpu_limit_s": 1})
+    assert (report.signal, report.reason) == (signal.SIGTERM, "cpu")
+    assert report.cpu_s is not None
+    assert report.cpu_s >= 1
+
+
+def test_cpu_time_of_children_that_are_gone_counts(stand: Stand) -> None:
+    script = "while true; do sh -c 'i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done'; done"
+    report = stand.outcome("shell", script=script, limits={"cpu_limit_s": 1, "stop_grace_s": 0.2})
+    assert report.reason == "cpu"
+
+
+@pytest.mark.parametrize("do", [{"do": "breed", "processes": 40}, {"do": "bomb", "levels": 8}])
+def test_processes(stand: Stand, warm: bool, do: dict[str, object]) -> None:
+    report = stand.outcome(**do, warm=warm, limits={"process_limit": 10})  # type: ignore[arg-type]
+    assert (report.signal, report.reason) == (signal.SIGKILL, "processes")
+
+
+def test_who_stays_below_the_limits_does_not_notice_them(stand: Stand, warm: bool) -> None:
+    limits = {"memory_limit_bytes": 500 * MB, "cpu_limit_s": 60, "process_limit": 5, "time_limit_s": 60}
+    report = stand.outcome("sleep", warm=warm, seconds=0.6, limits=limits)
+    assert (report.code, report.reason) == (0, "")

@@ -1,0 +1,7 @@
+"""Its table was never made."""
+
+from collectors.contract import Context
+
+
+def main(context: Context) -> None:
+    raise AssertionError("never reached")
