@@ -55,6 +55,14 @@ def django_db_modify_db_settings() -> None:
 
 
 @pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:  # noqa: ARG001 - what it makes is what counts
+    """Databases with every migration, cleaned up quickly after each test that commits."""
+    from tests.services import cleaning
+
+    cleaning.install()
+
+
+@pytest.fixture(scope="session")
 def valkey_socket() -> Iterator[Path]:
     """A private Valkey on the socket that the settings' cache and broker URLs name."""
     from django.conf import settings
