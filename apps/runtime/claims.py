@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce, Now
 from apps.core.clock import database_now
 from apps.registry.models import App
 from apps.runtime.ending import end_run
+from apps.runtime.limits import limits_by_hand, limits_of
 from apps.runtime.models import Runtime, State
 from apps.runtime.node_models import Node
 from apps.runtime.process import ProcessIdentity, boot_id, is_gone, node_name
@@ -49,6 +50,7 @@ def open_run(
     """A run by hand: a Runtime that is STARTING from the first moment, in a slot of its app. Raises `AppIsLive`."""
     end_lost_runs(now=now, app=app, drain=drain)
     run = Runtime(app=app, trigger=Runtime.Trigger.SHELL, args=args, queued_at=now, queue=app.queue, **values)
+    run.limits = limits_by_hand(app)
     try:
         with transaction.atomic():
             # The update of the app's row makes claims of one app wait for each other.
@@ -110,6 +112,7 @@ def _take(candidates: Iterable[Runtime], apps: dict[int, App], node: Node) -> li
         if app is None or free is None:
             continue
         values = {"owner": node, "node": node.host, "boot_id": node.boot_id, "pid": None, "pid_started": None}
+        values["limits"] = limits_of(app)
         # The epoch is set by this move: its guard is that the row is still queued.
         mine = Runtime.objects.filter(pk=run.pk, state=State.QUEUED)
         if mine.update(state=State.STARTING, slot=free, epoch=app.epoch + 1, **values):

@@ -23,6 +23,7 @@ from apps.core.clock import utc_now
 from apps.runtime.ending import end_run
 from apps.runtime.judging import NUMBERS, Circumstances, Verdict, judge
 from apps.runtime.last_words import last_words, writers_are_gone
+from apps.runtime.limits import limits_in_force
 from apps.runtime.models import Runtime, State
 from apps.runtime.next_run import obey_next_run
 from apps.runtime.node_models import Node
@@ -172,10 +173,10 @@ class Endings(threading.Thread):
         return now - ending.refused_since > PATIENCE_S
 
     def _end(self, run: Runtime, ending: Ending, *, now: datetime, is_complete: bool) -> None:
-        words = last_words(self.root, run.pk)
+        words, limits = last_words(self.root, run.pk), limits_in_force(run)
         about = Circumstances(
-            stop_grace_s=run.app.stop_grace_s,
-            time_limit_s=run.app.time_limit_s,
+            stop_grace_s=limits.get("stop_grace_s") or run.app.stop_grace_s,
+            time_limit_s=limits.get("time_limit_s"),
             has_begun=run.started_at is not None or bool(ending.begun),
             is_manager_exiting=ending.is_manager_exiting,
         )

@@ -119,6 +119,9 @@ class Runtime(models.Model):
     stop_stage = models.CharField(
         max_length=16, blank=True, help_text="How far a stop has come: asked, grace, killed, verified."
     )
+    limits = models.JSONField(
+        default=dict, blank=True, help_text="The limits of its app when it was claimed; see apps/runtime/limits.py."
+    )
     limits_by = models.CharField(max_length=16, blank=True, help_text="What holds the limits: cgroup, shim or nothing.")
     exit_code = models.SmallIntegerField(null=True, blank=True)
     signal = models.PositiveSmallIntegerField(null=True, blank=True)

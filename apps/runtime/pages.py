@@ -11,6 +11,7 @@ from django.urls import NoReverseMatch, reverse
 
 from apps.logs.models import Log
 from apps.records.models import DataTable
+from apps.runtime.limits import describe_limits
 from apps.runtime.models import LIVE, Command, Runtime, State
 
 TAIL = 200
@@ -63,7 +64,8 @@ class RunPage:
     signal_name: str
     attempt: str
     stop_stage: str
-    limits: list[tuple[str, str]]
+    limits: list[tuple[str, str]] | None
+    """Those the run had; None where that is not known."""
 
     @property
     def is_open(self) -> bool:
@@ -93,7 +95,7 @@ def run_page(run: Runtime, *, now: datetime) -> RunPage:
         signal_name=_signal_name(run.signal),
         attempt=_attempt(run),
         stop_stage=STOP_STAGES.get(run.stop_stage, run.stop_stage),
-        limits=_limits(run),
+        limits=describe_limits(run),
     )
 
 
@@ -101,18 +103,6 @@ def _attempt(run: Runtime) -> str:
     tries = run.app.retry_attempts + 1
     text = f"{run.attempt} of {max(tries, run.attempt)}" if tries > 1 or run.attempt > 1 else "the only one"
     return f"{text}, on trial: its end decides whether the app stays enabled" if run.is_trial else text
-
-
-def _limits(run: Runtime) -> list[tuple[str, str]]:
-    """The limits of the app as they are now."""
-    app = run.app
-    given = (
-        ("Time", app.time_limit_s, "s"),
-        ("Memory", app.memory_limit_mb, "MB"),
-        ("CPU", app.cpu_limit_s, "s"),
-        ("Processes", app.process_limit, ""),
-    )
-    return [(name, f"{value:,} {unit}".strip()) for name, value, unit in given if value is not None]
 
 
 def table_links(run: Runtime) -> list[TableLink]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.runtime.limits import limits_in_force
 from apps.runtime.models import Runtime
 from apps.runtime.supervision import RunSpec
 
@@ -10,7 +11,8 @@ MB = 1024 * 1024
 
 def spec_of(run: Runtime) -> RunSpec:
     """The spec of a run whose app is loaded."""
-    app = run.app
+    app, limits = run.app, limits_in_force(run)
+    memory_mb, time_limit_s, stop_grace_s = limits["memory_limit_mb"], limits["time_limit_s"], limits["stop_grace_s"]
     return RunSpec(
         run_id=run.pk,
         app_id=app.pk,
@@ -19,11 +21,11 @@ def spec_of(run: Runtime) -> RunSpec:
         args={**app.args, **run.args},
         limit=run.limit,
         dry_run=run.is_dry_run,
-        stop_grace_s=float(app.stop_grace_s),
-        time_limit_s=float(app.time_limit_s) if app.time_limit_s else None,
-        memory_limit_bytes=app.memory_limit_mb * MB if app.memory_limit_mb else None,
-        cpu_limit_s=app.cpu_limit_s,
-        process_limit=app.process_limit,
+        stop_grace_s=float(stop_grace_s or app.stop_grace_s),
+        time_limit_s=float(time_limit_s) if time_limit_s else None,
+        memory_limit_bytes=memory_mb * MB if memory_mb else None,
+        cpu_limit_s=limits["cpu_limit_s"],
+        process_limit=limits["process_limit"],
         schedule_version=app.schedule_version,
         warm=app.warm_start,
     )

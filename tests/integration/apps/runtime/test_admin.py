@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.core.clock import utc_now
 from apps.logs.models import Log
+from apps.runtime.limits import limits_of
 from apps.runtime.models import Command, Runtime, State
 from apps.runtime.pages import TAIL
 from apps.runtime.services import issue_command
@@ -245,6 +246,7 @@ def test_a_run_tells_its_manager_attempt_stop_limits_and_kind_of_error() -> None
         is_trial=True,
         stop_stage="grace",
         limits_by="shim",
+        limits=limits_of(app),
         error_category="database",
         is_blocked=True,
     )

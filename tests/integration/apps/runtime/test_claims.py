@@ -13,10 +13,13 @@ from django.db import IntegrityError, connections
 from pytest_django import DjangoAssertNumQueries
 
 from apps.core.clock import utc_now
+from apps.registry.models import App
 from apps.runtime.claims import AppIsLive, begin, claim_runs, end_lost_runs, open_run
+from apps.runtime.limits import describe_limits
 from apps.runtime.models import ENDED, LIVE, MOVES, Runtime, State
 from apps.runtime.node_models import Node
 from apps.runtime.process import identify, identify_self, is_gone
+from apps.runtime.specs import spec_of
 from tests.integration.factories import make_app, make_node, make_run
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -210,3 +213,26 @@ def test_a_run_that_was_ended_meanwhile_does_not_begin() -> None:
 def test_live_and_ended_states_are_all_the_states_there_are() -> None:
     assert {State.QUEUED, *LIVE, *ENDED} == set(State)
     assert set(MOVES) == set(State) - {State.QUEUED}
+
+
+def test_a_run_keeps_the_limits_that_its_app_had_when_it_was_claimed() -> None:
+    app = make_app(memory_limit_mb=64, time_limit_s=30, stop_grace_s=7)
+    run = make_run(app)
+    claim_runs(node=make_node(), queues=["runs"], limit=1)
+    App.objects.filter(pk=app.pk).update(memory_limit_mb=512, time_limit_s=None, process_limit=3)
+    run = Runtime.objects.select_related("app").get(pk=run.pk)
+    spec = spec_of(run)
+    assert (spec.memory_limit_bytes, spec.time_limit_s, spec.process_limit, spec.stop_grace_s) == (2**26, 30.0, None, 7)
+    assert describe_limits(run) == [("Time", "30 s"), ("Memory", "64 MB")]
+
+
+def test_a_run_that_waits_shows_the_limits_it_would_get_and_an_old_one_none_that_nobody_kept() -> None:
+    app = make_app(cpu_limit_s=5)
+    assert describe_limits(make_run(app)) == [("CPU", "5 s")]
+    assert describe_limits(make_run(app, State.SUCCEEDED)) is None
+
+
+def test_a_run_by_hand_has_the_limits_that_hold_without_a_supervisor() -> None:
+    app = make_app(memory_limit_mb=64, time_limit_s=30)
+    run = open_run(app, owner=identify_self(), args={}, now=utc_now())
+    assert describe_limits(run) == [("Time", "30 s")]
