@@ -192,6 +192,7 @@ def test_a_run_that_left_nothing_at_all_was_lost_with_its_manager(
 ) -> None:
     run = living(state=State.STOPPING, started_at=None)
     # Its supervisor may be about to start it.
+    monkeypatch.setattr(endings_module, "SETTLE_S", 3600.0)
     assert not endings.write_down(Ending(run.pk), now=utc_now())
     monkeypatch.setattr(endings_module, "SETTLE_S", 0.0)
     assert endings.write_down(Ending(run.pk), now=utc_now())

@@ -41,7 +41,13 @@ def sleep(args: Args) -> int:
 
 def polite(args: Args) -> int:
     """Ends by itself when it is asked."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+    def end(*_: object) -> None:
+        if path := args.get("asked"):
+            Path(path).touch()
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, end)
     return sleep(args)
 
 

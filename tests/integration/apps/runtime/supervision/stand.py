@@ -15,6 +15,12 @@ from collectors.toolkit.journal import Frame, read_frames
 BODIES = "tests.integration.apps.runtime.supervision.bodies"
 
 
+def cold_command(spec: RunSpec) -> list[str]:
+    """Who is deaf is so from the first moment on, and not only when Python has started."""
+    deaf = ["env", "--ignore-signal=TERM"] if spec.args.get("deaf") else []
+    return [*deaf, sys.executable, "-m", BODIES, spec.run_id]
+
+
 class Stand:
     """A supervisor and everything it has said."""
 
@@ -23,7 +29,7 @@ class Stand:
         self.supervisor = Supervisor(
             journal_root=self.journals,
             entry=f"{BODIES}.run",
-            command=lambda spec: [sys.executable, "-m", BODIES, spec.run_id],
+            command=cold_command,
             **options,
         )
         self.events: list[Event] = []

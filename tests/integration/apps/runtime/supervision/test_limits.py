@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +13,12 @@ from tests.integration.apps.runtime.supervision.stand import Stand
 MB = 1024 * 1024
 
 
-def test_the_time_limit_asks_first(stand: Stand, warm: bool) -> None:
-    report = stand.outcome("polite", warm=warm, limits={"time_limit_s": 0.3})
-    assert (report.code, report.signal, report.reason) == (143, None, "time_limit")
+def test_the_time_limit_asks_first(stand: Stand, warm: bool, tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    report = stand.outcome("polite", warm=warm, asked=str(asked), limits={"time_limit_s": 0.3})
+    # On a busy machine the limit may come before Python has started: TERM ends that, and KILL in no case.
+    assert (report.code, report.signal) == ((143, None) if asked.exists() else (None, signal.SIGTERM))
+    assert report.reason == "time_limit"
 
 
 def test_who_does_not_listen_is_killed_a_grace_after_the_time_limit(stand: Stand, warm: bool) -> None:
