@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.accounts.models import User
+from apps.console.log_stream import feed
 from apps.console.log_stream.access import NOT_ALLOWED, SIGNED_OUT, Visitor, refused
 from apps.console.log_stream.hub import Hub
 from apps.console.log_stream.reader import Reader
@@ -85,20 +86,30 @@ def visitor() -> Visitor:
     return Visitor(session_of(person), person.pk)
 
 
-def test_a_wakeup_is_one_read_and_one_frame_for_all(run: Runtime, visitor: Visitor) -> None:
+@pytest.fixture
+def without_looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on nobody looks because it was quiet for long: what arrives then has another reason."""
+    return lambda: monkeypatch.setattr(feed, "QUIET_S", 3600.0)
+
+
+def test_a_wakeup_is_one_read_and_one_frame_for_all(
+    run: Runtime, visitor: Visitor, without_looks: Callable[[], None]
+) -> None:
     layer = InMemoryChannelLayer()
+    without_looks()
 
     async def do(hub: Hub) -> None:
         listeners = [Listener(visitor) for _ in range(50)]
         tasks = [asyncio.create_task(one.follow(hub, run)) for one in listeners]
         await until(lambda: run.pk in hub.feeds and len(hub.feeds[run.pk].viewers) == 50)
-        await until(lambda: hub.feeds[run.pk].is_rung)
-        await asyncio.sleep(0.2)
+        # It is rung for once when it is subscribed; after that it reads nothing by itself.
+        await until(lambda: hub.feeds[run.pk].is_rung and not hub.feeds[run.pk]._rung.is_set())
         reader: Any = hub.live
+        await reader.call(lambda: None)
         before = reader.asked
         await sync_to_async(say)(run, 1, 30)
         await layer.group_send(wakeup_group(run.pk), {"type": "wake", "run": run.pk})
-        await until(lambda: all(one.sent for one in listeners), 1.5)
+        await until(lambda: all(one.sent for one in listeners))
         assert reader.asked == before + 1
         assert len({id(one.sent[-1]) for one in listeners}) == 1
         for task in tasks:
@@ -109,30 +120,37 @@ def test_a_wakeup_is_one_read_and_one_frame_for_all(run: Runtime, visitor: Visit
     with_hub(layer, do)
 
 
-def test_a_layer_that_loses_every_message_loses_no_line(run: Runtime, visitor: Visitor) -> None:
+def test_a_layer_that_loses_every_message_loses_no_line(
+    run: Runtime, visitor: Visitor, without_looks: Callable[[], None]
+) -> None:
     async def do(hub: Hub) -> None:
         listener = Listener(visitor)
         task = asyncio.create_task(listener.follow(hub, run))
-        await until(lambda: run.pk in hub.feeds and hub.feeds[run.pk].is_rung)
-        await asyncio.sleep(0.2)
+        await until(lambda: run.pk in hub.feeds and hub.feeds[run.pk].is_rung and not hub.feeds[run.pk]._rung.is_set())
+        await hub.live.call(lambda: None)
         await sync_to_async(say)(run, 1, 5)
-        await until(lambda: bool(listener.sent), 4)
+        await until(lambda: bool(listener.sent))
         # It has been found to lose messages: the next line is looked for sooner.
+        without_looks()
         await sync_to_async(say)(run, 6, 6)
-        await until(lambda: len(listener.sent) == 2, 1.5)
+        await until(lambda: len(listener.sent) == 2)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     with_hub(InMemoryChannelLayer(), do)
 
 
-def test_without_a_layer_the_database_is_asked_more_often(run: Runtime, visitor: Visitor) -> None:
+def test_without_a_layer_the_database_is_asked_more_often(
+    run: Runtime, visitor: Visitor, without_looks: Callable[[], None]
+) -> None:
+    without_looks()
+
     async def do(hub: Hub) -> None:
         listener = Listener(visitor)
         task = asyncio.create_task(listener.follow(hub, run))
         await until(lambda: run.pk in hub.feeds and bool(hub.feeds[run.pk].viewers))
         await sync_to_async(say)(run, 1, 1)
-        await until(lambda: bool(listener.sent), 1.5)
+        await until(lambda: bool(listener.sent))
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
