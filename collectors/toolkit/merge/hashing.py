@@ -1,111 +1,98 @@
 """The hash of a row: equal rows hash alike on every backend and every Python version.
 
-The canonical form of a row is text, one `name=value` per field, sorted by name. Each value carries a letter for its
-type, so that 1, "1", True and None differ, and its length, so that no value can pretend to be two:
-
-    None        n
-    bool        b0 b1
-    number      i by value: 1, 1.0 and Decimal("1.00") are one number; -0.0 is 0; NaN and infinities have names
-    text        s, in NFC, case folded, without any whitespace (also non-breaking)
-    datetime    t, ISO in UTC; naive ones are a kind of their own: u
-    date, time  d, c, ISO
-    timedelta   e, in microseconds
-    UUID        as its text
-    bytes       x, hexadecimal
-    list, dict  l, m, of the canonical forms of their members
+`canonical.py` says what is equal.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import unicodedata
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from collectors.toolkit.merge.canonical import STANDARD, Surrogates, TextForm, Unicode, canonical
 
-def make_hash(data: Mapping[str, Any]) -> str:
-    """SHA3-256 of the canonical form of a row: 64 hex digits.
+ALGORITHM = "sha3_256"
 
-    Raises `ValueError` for what no database can store (a lone surrogate, a moment outside the years 1 to 9999), and
-    `TypeError` for a value of a type that has no canonical form.
+
+def make_hash(
+    data: Any,
+    *,
+    on_keys: Iterable[str] | None = None,
+    exclude_keys: Iterable[str] = (),
+    normalize_case: bool = True,
+    no_spacing: bool = True,
+    unicode: Unicode | None = "NFC",
+    regex: str | re.Pattern[str] | None = None,
+    algorithm: str = ALGORITHM,
+    surrogates: Surrogates = "strict",
+) -> str:
+    """The digest of the canonical form of a mapping, a dataclass, another object with attributes, or a text, in hex.
+
+    `on_keys` names the fields that count (all of them, if None), `exclude_keys` those that do not; what `regex`
+    matches is removed from text. Raises `KeyError` for a name in `on_keys` that the data lacks, `ValueError` for what
+    no database can store (a lone surrogate, a moment outside the years 1 to 9999), and `TypeError` for a value of a
+    type that has no canonical form.
     """
+    form = text_form(
+        normalize_case=normalize_case, no_spacing=no_spacing, unicode=unicode, regex=regex, surrogates=surrogates
+    )
+    return _digest(data, on_keys, frozenset(exclude_keys), form, algorithm)
+
+
+def bulk_hash(rows: Iterable[Any], **options: Any) -> list[str]:
+    """The digests of many rows, in their order, with the options of `make_hash`."""
+    on_keys = options.pop("on_keys", None)
+    names = None if on_keys is None else list(on_keys)
+    excluded, algorithm = frozenset(options.pop("exclude_keys", ())), options.pop("algorithm", ALGORITHM)
+    form = text_form(**options)
+    return [_digest(row, names, excluded, form, algorithm) for row in rows]
+
+
+def text_form(
+    *,
+    normalize_case: bool = True,
+    no_spacing: bool = True,
+    unicode: Unicode | None = "NFC",
+    regex: str | re.Pattern[str] | None = None,
+    surrogates: Surrogates = "strict",
+) -> TextForm:
+    """The options about text as one value."""
+    pattern = None if regex is None else re.compile(regex)
+    form = TextForm(normalize_case, no_spacing, unicode, pattern, surrogates)
+    return STANDARD if form == STANDARD else form
+
+
+def fields_of(data: Any) -> Mapping[str, Any]:
+    """What an object holds, by name; names that begin with an underscore are nobody's business."""
+    if isinstance(data, Mapping):
+        return data
+    if dataclasses.is_dataclass(data) and not isinstance(data, type):
+        return {field.name: getattr(data, field.name) for field in dataclasses.fields(data)}
+    if hasattr(data, "_asdict"):
+        named: Mapping[str, Any] = data._asdict()
+        return named
+    if not hasattr(data, "__dict__") or isinstance(data, type):
+        raise TypeError(f"a value of type {type(data).__name__} has no canonical form")
+    return {name: value for name, value in vars(data).items() if not name.startswith("_")}
+
+
+def digest_of(text: str, algorithm: str) -> str:
+    """The digest of a canonical form. Raises `ValueError`."""
     try:
-        return hashlib.sha3_256(canonical(data).encode()).hexdigest()
+        encoded = text.encode()
     except UnicodeEncodeError:
         raise ValueError("text holds a lone surrogate, which cannot be stored") from None
+    return hashlib.new(algorithm, encoded).hexdigest()
+
+
+def _digest(data: Any, names: Iterable[str] | None, excluded: frozenset[str], form: TextForm, algorithm: str) -> str:
+    if not isinstance(data, str | bytes | int | float | list | tuple | None):
+        found = fields_of(data)
+        wanted = found.keys() if names is None else names
+        data = {name: found[name] for name in wanted if name not in excluded}
+    try:
+        return digest_of(canonical(data, form), algorithm)
     except OverflowError:
         raise ValueError("a moment lies outside the years 1 to 9999 in UTC, and cannot be stored") from None
-
-
-def compile_hasher(fields: Sequence[str]) -> Callable[[Mapping[str, Any]], str]:
-    """A function that hashes these fields of a row, with the digests of `make_hash`."""
-    names = sorted(fields)
-
-    def hasher(row: Mapping[str, Any]) -> str:
-        return make_hash({name: row[name] for name in names})
-
-    return hasher
-
-
-def canonical(value: Any) -> str:
-    """The canonical form of a value, as described at the top of this module."""
-    tag, text = _form(value)
-    return f"{tag}{len(text)}:{text}"
-
-
-def _form(value: Any) -> tuple[str, str]:  # noqa: C901 - a table with one line per type
-    match value:
-        case None:
-            return "n", ""
-        case bool():
-            return "b", "1" if value else "0"
-        case int() | float() | Decimal():
-            return "i", _number(value)
-        case str():
-            return "s", _text(value)
-        case datetime():
-            return ("t", value.astimezone(UTC).isoformat()) if value.tzinfo else ("u", value.isoformat())
-        case date():
-            return "d", value.isoformat()
-        case time():
-            return "c", value.isoformat()
-        case timedelta():
-            return "e", str(value // timedelta(microseconds=1))
-        case uuid.UUID():
-            return "s", _text(str(value))
-        case bytes() | bytearray() | memoryview():
-            return "x", bytes(value).hex()
-        case Mapping():
-            pairs = sorted((_text(str(key), fold=False), canonical(item)) for key, item in value.items())
-            return "m", "".join(f"{len(key)}:{key}={item}" for key, item in pairs)
-        case list() | tuple():
-            return "l", "".join(map(canonical, value))
-        case set() | frozenset():
-            return "l", "".join(sorted(map(canonical, value)))
-    raise TypeError(f"a value of type {type(value).__name__} has no canonical form")
-
-
-def _number(value: float | Decimal) -> str:
-    # repr is the shortest text that reads back as the same float: 0.1 and Decimal("0.1") are one number.
-    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    if number.is_nan():
-        return "nan"
-    if number.is_infinite():
-        return "inf" if number > 0 else "-inf"
-    sign, digits, exponent = number.as_tuple()
-    text = "".join(map(str, digits)).lstrip("0")
-    stripped = text.rstrip("0")
-    if not stripped:
-        return "0"
-    return f"{'-' if sign else ''}{stripped}e{int(exponent) + len(text) - len(stripped)}"
-
-
-def _text(value: str, *, fold: bool = True) -> str:
-    text = unicodedata.normalize("NFC", value)
-    if not fold:
-        return text
-    # Folding can undo the normal form, so it is made again.
-    return unicodedata.normalize("NFC", "".join(text.casefold().split()))
