@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.db import connections
@@ -20,7 +21,7 @@ from websockets.typing import Origin
 
 from apps.accounts.models import User
 from apps.runtime.models import Runtime, State
-from apps.runtime.wakeups import Wakeups
+from apps.runtime.wakeups import Wakeups, wakeup_group
 from tests.integration.factories import make_app, make_run
 from tests.integration.log_lines import say, session_of
 from tests.integration.people import make_person
@@ -82,6 +83,13 @@ def frame(socket: ClientConnection, kind: str, timeout: float = 10) -> dict[str,
         assert found.keys() == {"type", "seq", "at", "data"}
         if found["type"] == kind:
             return found
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
 
 
 def numbers(socket: ClientConnection, upto: int, timeout: float = 15) -> list[int]:
@@ -228,11 +236,11 @@ def test_a_broken_connection_costs_no_line_and_doubles_none(run: Runtime, follow
 
 
 def test_a_wakeup_brings_a_line_at_once(run: Runtime, follow: Follow, valkey_socket: Path) -> None:
-    del valkey_socket
     wakeups = Wakeups()
     took = []
-    with follow(after=0) as socket:
-        time.sleep(6)  # the process has found the layer, which was not there when it started
+    with follow(after=0) as socket, redis.Redis(unix_socket_path=str(valkey_socket)) as server:
+        # The process has found the layer, which was not there when it started.
+        wait_for(lambda: server.pubsub_numsub(f"dc__group__{wakeup_group(run.pk)}")[0][1] == 1)
         for number in range(1, 11):
             begun = time.monotonic()
             say(run, number, number)
@@ -285,11 +293,9 @@ def test_a_client_that_does_not_read_is_told_its_cursor_and_let_go(run: Runtime,
     count, text = 2000, "x" * 7900
     with follow(after=0) as quick, follow(after=0, max_queue=1) as slow:
         heard: list[int] = []
-        reader = threading.Thread(target=lambda: heard.extend(numbers(quick, count, 30)))
-        reader.start()
         for first in range(1, count, 100):
             say(run, first, first + 99, message=text)
-        reader.join()
+            heard += numbers(quick, first + 99, 30)
         assert heard == list(range(1, count + 1))
         got: list[int] = []
 
