@@ -75,7 +75,8 @@ def test_a_fingerprint_changes_with_any_python_file_below_its_folders(tmp_path: 
         seen.add(value)
 
 
-def test_a_fingerprint_is_looked_at_now_and_then_only(tmp_path: Path) -> None:
+def test_a_fingerprint_is_looked_at_now_and_then_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.runtime.supervision.fingerprint.EVERY_S", 3600.0)
     fingerprint = Fingerprint([tmp_path])
     before = fingerprint.value()
     (tmp_path / "new.py").write_text("")

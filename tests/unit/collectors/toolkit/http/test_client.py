@@ -22,7 +22,7 @@ def site() -> Iterator[str]:
 
 @pytest.fixture
 def request_() -> Iterator[Request]:
-    client = Request(Profile(timeout_s=0.5))
+    client = Request(Profile())
     yield client
     client.close()
 
@@ -48,9 +48,11 @@ def test_a_status_that_is_welcome_is_no_error(site: str, request_: Request) -> N
     assert request_.metrics.failed == 0
 
 
-def test_a_site_that_takes_too_long_is_a_timeout(site: str, request_: Request) -> None:
+def test_a_site_that_takes_too_long_is_a_timeout(site: str) -> None:
+    client = Request(Profile(timeout_s=0.5))
     with pytest.raises(FetchTimeout, match=r"did not answer within 0\.5 s"):
-        request_.get(f"{site}/slow/3")
+        client.get(f"{site}/slow/3")
+    client.close()
 
 
 def test_a_refused_connection_says_so(request_: Request) -> None:
@@ -89,17 +91,18 @@ def test_messages_never_hold_the_password_of_a_url(site: str, request_: Request)
 
 def test_the_async_methods_behave_alike(site: str) -> None:
     async def visit() -> tuple[str, bytes, str]:
-        client = Request(Profile(timeout_s=0.5))
+        client, hasty = Request(Profile()), Request(Profile(timeout_s=0.5))
         try:
             page = (await client.aget(f"{site}/page")).text
             sent = (await client.apost(f"{site}/form", content=b"sent")).content
             with pytest.raises(BadStatus) as caught:
                 await client.aget(f"{site}/status/500")
             with pytest.raises(FetchTimeout):
-                await client.aget(f"{site}/slow/3")
+                await hasty.aget(f"{site}/slow/3")
             return page, sent, str(caught.value)
         finally:
             await client.aclose()
+            await hasty.aclose()
 
     page, sent, message = asyncio.run(visit())
     assert (page, sent) == ("/page", b"sent")

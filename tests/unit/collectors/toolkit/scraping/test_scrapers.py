@@ -272,6 +272,7 @@ def test_threads_work_side_by_side_and_feeding_is_bounded() -> None:
 def test_the_loop_keeps_as_many_items_under_way_as_it_was_told() -> None:
     under_way: list[int] = [0]
     most: list[int] = [0]
+    all_there = asyncio.Event()
 
     class Crowded(InALoop):
         concurrency = 10
@@ -279,7 +280,11 @@ def test_the_loop_keeps_as_many_items_under_way_as_it_was_told() -> None:
         async def collect(self, item: int) -> list[dict[str, int]]:
             under_way[0] += 1
             most[0] = max(most[0], under_way[0])
-            await asyncio.sleep(0.01)
+            if most[0] == self.concurrency:
+                all_there.set()
+            await asyncio.wait_for(all_there.wait(), 10)
+            # Were there an eleventh, it would come now.
+            await asyncio.sleep(0)
             under_way[0] -= 1
             return [{"number": item}]
 
