@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,8 @@ from apps.runtime.supervision import Started
 
 #: What a waker hears when a run has ended and its app has a free slot; no queue is called so.
 FREED = "*freed*"
+#: How long nothing is claimed after a start that failed: doubled with each that follows.
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 
 
 @dataclass(slots=True)
@@ -45,6 +48,31 @@ class Charge:
             is_known = bool(mine.update(**values))
         self.unwritten.clear()
         return is_known
+
+
+class StartPause:
+    """A machine that can start no process takes no more runs for a while: another one may be able to.
+
+    Every claim of such a machine would end a run that nobody has begun.
+    """
+
+    def __init__(self) -> None:
+        self._length_s = self._until = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether starting is worth another try."""
+        return time.monotonic() >= self._until
+
+    def begin(self) -> None:
+        """A start failed. Failures while it lasts are one."""
+        if self.is_over:
+            self._length_s = min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, 2 * self._length_s))
+            self._until = time.monotonic() + self._length_s
+
+    def end(self) -> None:
+        """A start worked."""
+        self._length_s = self._until = 0.0
 
 
 class Waker:

@@ -20,6 +20,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, OperationalError, connections, transaction
 
 from apps.core.clock import utc_now
+from apps.core.silence import limit_silence
 from apps.runtime.ending import end_run
 from apps.runtime.judging import NUMBERS, Circumstances, Verdict, judge
 from apps.runtime.last_words import last_words, writers_are_gone
@@ -107,6 +108,7 @@ class Endings(threading.Thread):
 
     def run(self) -> None:
         """Until closed and done."""
+        limit_silence()
         try:
             while not (self._closing and not self.run_ids()):
                 self._rung.wait(PERIOD_S if self.run_ids() else 1.0)

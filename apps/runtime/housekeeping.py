@@ -17,9 +17,11 @@ import structlog
 from django.db import connections
 
 from apps.core.clock import database_now, utc_now
+from apps.core.silence import BULK_PATIENCE_S, limit_silence
 from apps.logs.indexing import index_chunks
 from apps.logs.router import RouterHandler, configured_router
 from apps.runtime import marks, vital_signs
+from apps.runtime.claims import Drain, end_lost_runs
 from apps.runtime.scheduling import request_due_runs
 from apps.runtime.stop_requests import settle_commands
 from apps.runtime.sweep_journals import sweep_journals
@@ -66,6 +68,7 @@ class Housekeeping(threading.Thread):
 
     def run(self) -> None:
         """Until closed."""
+        limit_silence(BULK_PATIENCE_S)
         router = self._start_sinks()
         try:
             while not self._closing.is_set():
@@ -111,10 +114,17 @@ class Housekeeping(threading.Thread):
             self.join(10)
 
 
-def usual_jobs(root: Path) -> list[Job]:
+def end_runs_by_hand(drain: Drain) -> None:
+    """End the runs by hand of this machine whose process is gone."""
+    for run in end_lost_runs(now=utc_now(), drain=drain):
+        log.warning("run.lost", runtime=run.pk, app=run.app.code)
+
+
+def usual_jobs(root: Path, drain: Drain) -> list[Job]:
     """What a manager looks after besides its own runs."""
     return [
         Job("tick", tick_if_nobody_does),
+        Job("runs by hand", lambda: end_runs_by_hand(drain), every_s=3.0),
         Job("commands", lambda: settle_commands(now=utc_now())),
         Job("sign of life", lambda: vital_signs.beat("manager")),
         Job("log index", lambda: index_chunks(INDEX_SLICE_S), every_s=10.0),

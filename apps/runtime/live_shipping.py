@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 import structlog
 from django.db import connections
 
+from apps.core.silence import BULK_PATIENCE_S, limit_silence
 from apps.runtime.journals import PLATFORM
 from apps.runtime.shipper import Shipper
 
@@ -31,6 +32,7 @@ class LiveShipping(threading.Thread):
 
     def run(self) -> None:
         """Until closed. While the database is away, journals wait."""
+        limit_silence(BULK_PATIENCE_S)
         pause_s, is_away = PERIOD_S, False
         try:
             while not self._closing.wait(pause_s):

@@ -1,6 +1,6 @@
 """The manager: claims queued runs while it has free slots, has them supervised, and writes down what becomes of them.
 
-Its main thread alone talks to the supervisor and claims; what waits for files or for the broker has threads of its own:
+Its main thread alone talks to the supervisor and claims; what waits for others has threads of its own (crew.py):
 
     main           claims, starts, stops; STARTING -> RUNNING                    here
     endings        drains what an ended run said, judges, ends the row           endings.py
@@ -21,19 +21,16 @@ import structlog
 from django.db import DatabaseError, InterfaceError, connections
 
 from apps.core.clock import utc_now
-from apps.notifications.sending import send_due
-from apps.runtime.charges import FREED, Charge, Waker
-from apps.runtime.claims import claim_runs, end_lost_runs
-from apps.runtime.doorbells import Listener, node_door
+from apps.core.silence import limit_silence
+from apps.runtime.charges import FREED, Charge, StartPause, Waker
+from apps.runtime.claims import claim_runs
+from apps.runtime.crew import Crew
+from apps.runtime.doorbells import node_door
 from apps.runtime.ending import end_run
-from apps.runtime.endings import Ending, Endings
-from apps.runtime.housekeeping import Housekeeping, Job, usual_jobs
+from apps.runtime.endings import Ending
 from apps.runtime.journals import journal_root
-from apps.runtime.live_shipping import LiveShipping
 from apps.runtime.models import Runtime, State
-from apps.runtime.nodes import Condition, Heartbeat, end_node, register_when_possible
-from apps.runtime.reaper import Reaper
-from apps.runtime.shipper import Shipper
+from apps.runtime.nodes import Condition, end_node, register_when_possible
 from apps.runtime.specs import spec_of
 from apps.runtime.stop_requests import asked_to_stop
 from apps.runtime.supervision import CannotStart, Ended, Event, Stage, Started, Supervisor
@@ -59,7 +56,7 @@ class Manager:
         self.charges: dict[str, Charge] = {}
         self.wakeups = Wakeups()
         self.stopping = self.is_hurried = self.is_lost = False
-        self.waker = Waker()
+        self.waker, self.start_pause = Waker(), StartPause()
         self._next_look = self._next_sweep = self._database_from = 0.0
         self._is_away = False
 
@@ -78,14 +75,13 @@ class Manager:
         self.is_lost = True
         self.waker.wake("")
 
-    def _condition(self) -> Condition:
-        return Condition(len(self.charges), self.stopping, self.listener.error)
-
     # -- Its life --------------------------------------------------------------------------------------------------
 
     def run(self) -> int:
         """Work until told to stop; then end the collectors, and what they left to do."""
-        self._begin()
+        limit_silence()
+        if not self._begin():
+            return 0  # it was over before the database had heard of it
         try:
             while not self.stopping and not self.is_lost:
                 self._step()
@@ -94,26 +90,26 @@ class Manager:
             is_done = self._end()
         return 0 if is_done and not self.is_lost else 1
 
-    helpers: list[Heartbeat | LiveShipping | Reaper | Housekeeping]
-
-    def _begin(self) -> None:
-        self.node = register_when_possible(
+    def _begin(self) -> bool:
+        node = register_when_possible(
             slots=self.slots, queues=self.queues, is_over=lambda: self.stopping, on_failure=self._database_is_away
         )
-        root = journal_root()
-        self.supervisor = Supervisor(journal_root=root)
-        self.shipper = Shipper(root, wake=self.wakeups.ring)
-        self.listener = Listener(self.node.pk, [*self.queues, node_door(self.node.pk)], self.waker.wake)
-        self.endings = Endings(root, self.shipper, self._has_ended)
-        self.heartbeat = Heartbeat(self.node, self._condition, self._lose)
-        self.shipping = LiveShipping(self.shipper, lambda: set(self.charges))
-        self.helpers = [self.heartbeat, self.shipping, Reaper(), Housekeeping(usual_jobs(root), sinks_of=root)]
-        # Apart, because a mail server may take its time.
-        self.helpers.append(Housekeeping([Job("deliveries", lambda: send_due(now=utc_now()))]))
-        self.listener.start()
-        for thread in (self.endings, *self.helpers):
-            thread.start()
+        if node is None:
+            return False
+        self.node, self.supervisor = node, Supervisor(journal_root=journal_root())
+        self.crew = Crew(
+            node,
+            queues=self.queues,
+            live=lambda: set(self.charges),
+            condition=lambda broker_error: Condition(len(self.charges), self.stopping, broker_error),
+            on_ring=self.waker.wake,
+            on_news=self.wakeups.ring,
+            on_ended=self._has_ended,
+            on_lost=self._lose,
+        )
+        self.crew.start()
         log.info("manager.started", node=self.node.pk, slots=self.slots, queues=self.queues, pid=os.getpid())
+        return True
 
     def _step(self) -> None:
         """Wait for something to happen, and see to it."""
@@ -147,14 +143,17 @@ class Manager:
         match event:
             case Started():
                 charge.started, charge.started_at = event, utc_now()
+                self.start_pause.end()
                 charge.unwritten |= charge.begun()
             case Stage():
                 charge.unwritten["stop_stage"] = event.stage
             case Ended():
                 del self.charges[event.run_id]
+                if charge.started is None and event.report.reason == "shim_lost":
+                    self.start_pause.begin()
                 is_exit = self.stopping and not charge.is_asked
                 ending = Ending(event.run_id, event.report, charge.begun(), is_manager_exiting=is_exit)
-                self.endings.add(ending)
+                self.crew.endings.add(ending)
                 self._next_look = 0.0  # a slot is free
 
     def _write_down(self) -> None:
@@ -196,14 +195,19 @@ class Manager:
 
     def _may_claim(self) -> bool:
         is_free = len(self.charges) < self.slots and not self.stopping and not self.is_lost
-        return is_free and self.heartbeat.holds_lease and not self.heartbeat.is_asked_to_drain
+        heart = self.crew.heartbeat
+        return is_free and self.start_pause.is_over and heart.holds_lease and not heart.is_asked_to_drain
 
     def _start(self, run: Runtime) -> None:
+        if not self.crew.heartbeat.holds_lease:
+            return  # the answer to the claim took longer than the lease; the sweep finds it if it is still ours
         self.charges[run.pk] = Charge(run)
         try:
             self.supervisor.start(spec_of(run))
         except (CannotStart, TypeError, ValueError) as error:
             del self.charges[run.pk]
+            if isinstance(error, CannotStart):
+                self.start_pause.begin()
             cause = f"No process could be started on {run.node}: {error}"
             end_run(run, State.CRASHED, now=utc_now(), cause=cause, error_category=PLATFORM)
             return
@@ -211,10 +215,8 @@ class Manager:
 
     def _sweep(self) -> None:
         """What others left on this machine, and what this manager does not know that it owns."""
-        for run in self.endings.take_over(self.node, except_for=self.charges):
+        for run in self.crew.endings.take_over(self.node, except_for=self.charges):
             self._start(run)
-        for run in end_lost_runs(now=utc_now(), drain=self.endings.drain):
-            log.warning("run.lost", runtime=run.pk, app=run.app.code)
 
     # -- Its end -------------------------------------------------------------------------------------------------------
 
@@ -234,10 +236,7 @@ class Manager:
 
     def _end(self) -> bool:
         """Write down the rest, and go. True when nothing is left to do."""
-        is_done = self.endings.close(wait_s=5.0 if self.is_lost else LAST_ENDINGS_S)
-        self.listener.close()
-        for helper in self.helpers:
-            helper.close()
+        is_done = self.crew.close(wait_s=5.0 if self.is_lost else LAST_ENDINGS_S)
         self.supervisor.close()
         try:
             if is_done:

@@ -15,6 +15,7 @@ import structlog
 from django.db import DatabaseError, connections, transaction
 
 from apps.core.clock import database_now
+from apps.core.silence import limit_silence
 from apps.runtime.models import LIVE, Runtime, State
 from apps.runtime.node_models import Node
 from apps.runtime.process import ProcessIdentity, identify_self, is_gone, node_name
@@ -24,6 +25,7 @@ log = structlog.get_logger("manager")
 
 LEASE = timedelta(seconds=16)
 HEARTBEAT_S = 2.0
+REGISTER_PAUSE_S = 1.0
 
 
 def register_node(*, slots: int, queues: Collection[str]) -> Node:
@@ -45,16 +47,17 @@ def register_node(*, slots: int, queues: Collection[str]) -> Node:
 
 def register_when_possible(
     *, slots: int, queues: Collection[str], is_over: Callable[[], bool], on_failure: Callable[[DatabaseError], None]
-) -> Node:
-    """The same, as soon as the database is there. Raises `DatabaseError` when it is over before that."""
-    while True:
+) -> Node | None:
+    """The same, as soon as the database is there. None when it is over before that."""
+    while not is_over():
         try:
             return register_node(slots=slots, queues=queues)
         except DatabaseError as error:
-            if is_over():
-                raise
             on_failure(error)
-            time.sleep(1.0)
+            pause_ends = time.monotonic() + REGISTER_PAUSE_S
+            while time.monotonic() < pause_ends and not is_over():
+                time.sleep(0.05)
+    return None
 
 
 def end_node(node: Node, cause: str) -> None:
@@ -107,6 +110,7 @@ class Heartbeat(threading.Thread):
 
     def run(self) -> None:
         """Until closed or lost."""
+        limit_silence()
         try:
             while not self.is_lost and not self._closing.is_set():
                 try:

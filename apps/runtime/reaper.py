@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from apps.core.clock import database_now
+from apps.core.silence import limit_silence
 from apps.registry.models import App
 from apps.runtime.ending import end_run
 from apps.runtime.models import LIVE, Runtime, State
@@ -107,6 +108,7 @@ class Reaper(threading.Thread):
 
     def run(self) -> None:
         """Until closed. A database that is away is asked again."""
+        limit_silence()
         try:
             while not self._closing.wait(PERIOD_S):
                 try:

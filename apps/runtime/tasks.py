@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 
 from celery import shared_task
 
-from apps.core.clock import database_now, utc_now
+from apps.core.clock import utc_now
 from apps.logs.indexing import index_chunks
-from apps.runtime import marks, vital_signs
+from apps.runtime import housekeeping, vital_signs
 from apps.runtime.journals import journal_root
-from apps.runtime.scheduling import request_due_runs
 from apps.runtime.sweep import measure, sweep
 from apps.runtime.sweep_journals import sweep_journals
 
@@ -20,10 +19,8 @@ SLICE_S = 0.5
 
 @shared_task(name="runtime.tick", acks_late=False)  # type: ignore[untyped-decorator]  # celery ships no types
 def tick() -> None:
-    """Once a second: request the runs that are due. The mark tells the managers that somebody does."""
-    now = database_now()
-    request_due_runs(now=now)
-    marks.stamp("clock", now=now)
+    """Once a second. What it leaves behind tells the managers and the people that beat, broker and worker live."""
+    housekeeping.tick()
     vital_signs.beat("clock")
 
 

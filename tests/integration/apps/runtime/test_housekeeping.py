@@ -11,6 +11,7 @@ import pytest
 from apps.core.clock import database_now
 from apps.registry.models import App
 from apps.runtime import marks
+from apps.runtime.claims import nothing_to_drain
 from apps.runtime.housekeeping import Housekeeping, Job, tick_if_nobody_does, usual_jobs
 from apps.runtime.models import Runtime
 from apps.runtime.node_models import Mark
@@ -71,7 +72,7 @@ def test_a_job_is_done_when_its_turn_has_come() -> None:
 
 
 def test_the_usual_jobs_all_work(tmp_path: Path) -> None:
-    jobs = usual_jobs(tmp_path)
+    jobs = usual_jobs(tmp_path, nothing_to_drain)
     for job in jobs:
         job.next_at = 0.0
     keeping = Housekeeping(jobs, sinks_of=tmp_path)
