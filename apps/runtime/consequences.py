@@ -11,7 +11,7 @@ from apps.registry.models import App
 from apps.registry.schedules import PLAN_FIELDS, plan_next
 from apps.runtime import messages
 from apps.runtime.models import LIVE, Runtime, State
-from apps.runtime.open_commands import finish_commands, open_commands
+from apps.runtime.open_commands import finish_commands, open_starts
 from apps.runtime.queueing import queue_run
 from apps.runtime.verdicts import JUDGED, RETRY_LATER, has_failed, is_blocked, is_counted, may_retry
 
@@ -103,9 +103,11 @@ def _fatal(run: Runtime, app: App) -> tuple[App.Fatal, str]:
 
 
 def _retry(run: Runtime, app: App, now: datetime) -> Runtime | None:
-    """The next try of a failed run; a run that waits already takes its place."""
+    """The next try of a failed run; a run that waits already takes its place, or one that somebody has asked for."""
     is_repeat = run.is_trial and app.is_on_trial  # no fault of the app: the trial has not been held
     if not (may_retry(run, app) or is_repeat) or Runtime.objects.filter(app=app, state=State.QUEUED).exists():
+        return None
+    if open_starts(app.pk).exists():
         return None
     return queue_run(
         app,
@@ -122,7 +124,7 @@ def _retry(run: Runtime, app: App, now: datetime) -> Runtime | None:
 def _tries_again(run: Runtime, app: App) -> bool:
     """Whether something else of the app will decide the trial that this run did not."""
     others = Runtime.objects.filter(app=app, state__in=(State.QUEUED, *LIVE), is_dry_run=False).exclude(pk=run.pk)
-    return others.exists() or open_commands().filter(app=app, verb__in=("START", "RESTART")).exists()
+    return others.exists() or open_starts(app.pk).exists()
 
 
 def _switch_off(app: App, fatal: str, reason: str, now: datetime) -> None:

@@ -28,15 +28,25 @@ def close(command: Command, state: Command.Progress, *, now: datetime, reason: s
     command.save(update_fields=["state", "reason", "finished_at", "runtime"])
 
 
+def open_starts(app_id: int) -> QuerySet[Command]:
+    """Commands that still have something to start."""
+    return open_commands().filter(app=app_id, verb__in=(Command.Verb.START, Command.Verb.RESTART))
+
+
 def supersede_starts(command: Command, *, now: datetime) -> None:
-    """The highest command wins: what earlier ones would still have started does not start."""
+    """The highest command wins: what earlier ones would still have started does not start.
+
+    A STOP of one run takes the place of what would start that run, or anew after it, and of no other. One of the
+    platform, which makes room for a run that is due, takes the place of nothing that somebody has asked for.
+    """
+    if command.source == Command.Source.PLATFORM:
+        return
+    earlier = open_starts(command.app_id).filter(sequence__lt=command.sequence)
+    if command.verb == Command.Verb.STOP and command.runtime_id is not None:
+        earlier = earlier.filter(Q(runtime=command.runtime_id) | Q(runtime__isnull=True))
     reason = f"A later {command.verb} (command {command.pk}) took its place."
-    for earlier in open_commands().filter(
-        app=command.app_id,
-        verb__in=(Command.Verb.START, Command.Verb.RESTART),
-        sequence__lt=command.sequence,
-    ):
-        close(earlier, Command.Progress.NOT_EXECUTED, now=now, reason=reason)
+    for one in earlier:
+        close(one, Command.Progress.NOT_EXECUTED, now=now, reason=reason)
 
 
 def finish_commands(app: App, *, now: datetime) -> int:

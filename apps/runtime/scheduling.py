@@ -30,6 +30,8 @@ log = structlog.get_logger("runtime")
 
 #: Apps claimed in one transaction, transactions of one tick, and rows one transaction inserts at most.
 BATCH, MOST_BATCHES, MOST_ROWS = 1000, 10, 5000
+#: Triggers of runs that a person or a program has asked for.
+ASKED_FOR = (Runtime.Trigger.ADMIN, Runtime.Trigger.SHELL, Runtime.Trigger.API)
 #: What a decision needs; the rest of a row may be large.
 FIELDS = (
     "id",
@@ -156,9 +158,13 @@ def _advance(decisions: Iterable[Decision]) -> None:
 
 
 def _make_room(app: App, now: datetime) -> None:
-    """Ask the oldest runs of the app to stop, so that one more has a place."""
+    """Ask the oldest runs of the app to stop, so that one more has a place.
+
+    What a person has asked for and what has not begun is left alone: the new run waits for its turn.
+    """
     runs = list(Runtime.objects.filter(app=app, state__in=(State.QUEUED, *LIVE)).order_by("queued_at", "id"))
-    for run in runs[: len(runs) - app.max_parallel + 1]:
+    replaceable = [run for run in runs if run.state != State.QUEUED or run.trigger not in ASKED_FOR]
+    for run in replaceable[: len(runs) - app.max_parallel + 1]:
         issue_command(app, Command.Verb.STOP, source=Command.Source.PLATFORM, runtime=run, now=now)
 
 

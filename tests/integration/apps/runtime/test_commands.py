@@ -332,3 +332,39 @@ def test_an_end_and_commands_at_the_same_moment_wait_for_each_other() -> None:
         settle_commands(now=utc_now())
         assert not Runtime.objects.filter(state__in=LIVE).exclude(state=State.STOPPING).exists()
         Runtime.objects.filter(state__in=LIVE).update(state=State.STOPPED, ended_at=utc_now())
+
+
+# -- What the platform asks for ---------------------------------------------------------------------------------------
+
+
+def test_a_stop_by_the_platform_leaves_what_a_person_has_asked_for() -> None:
+    app = enabled(max_parallel=2)
+    run = make_run(app, State.RUNNING)
+    waits = order(app, RESTART)
+    later = utc_now() + timedelta(hours=1)
+    other = enabled(code=OTHER)
+    start = order(other, START, deadline_at=later)
+    for one, about in ((app, run), (other, start.runtime)):
+        issue_command(one, STOP, source=Command.Source.PLATFORM, runtime=about)
+    assert fresh(waits).state == Progress.PENDING
+    # Its own run was cancelled under it: it says so itself.
+    assert (fresh(start).state, fresh(start).reason) == (Progress.NOT_EXECUTED, "Stopped before it began.")
+
+
+def test_a_stop_of_one_run_takes_the_place_of_the_start_of_that_run_and_of_no_other() -> None:
+    app = enabled(max_parallel=2)
+    mine = order(app, START, deadline_at=utc_now() + timedelta(hours=1))
+    other = make_run(app, State.RUNNING, slot=1)
+    order(app, STOP, runtime=other)
+    assert (fresh(mine).state, fresh(mine).runtime.state) == (Progress.PENDING, State.QUEUED)  # type: ignore[union-attr]
+    order(app, STOP, runtime=mine.runtime)
+    assert fresh(mine).state == Progress.NOT_EXECUTED
+
+
+def test_a_restart_takes_the_place_of_a_retry() -> None:
+    app = enabled(retry_attempts=3)
+    run = make_run(app, State.RUNNING)
+    restart = order(app, RESTART)
+    end_run(Runtime.objects.get(pk=run.pk), State.FAILED, now=utc_now(), cause="It fell over its own feet.")
+    waiting = Runtime.objects.get(state=State.QUEUED)
+    assert (waiting.pk, waiting.trigger) == (fresh(restart).runtime_id, Runtime.Trigger.ADMIN)

@@ -16,6 +16,7 @@ from apps.registry.schedules import run_time
 from apps.runtime import scheduling
 from apps.runtime.models import Command, Runtime, State
 from apps.runtime.scheduling import next_due_times, request_due_runs, set_next_run
+from apps.runtime.services import issue_command
 from tests.integration.factories import BOOKS, make_app, make_run
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -196,6 +197,18 @@ def test_replace_cancels_a_run_that_has_not_begun() -> None:
 
 
 # -- Odd apps -------------------------------------------------------------------------------------------------------
+
+
+def test_replace_leaves_what_a_person_has_asked_for_and_waits_behind_it() -> None:
+    app = due_app(overlap=App.Overlap.REPLACE)
+    started = issue_command(app, Command.Verb.START, source=Command.Source.ADMIN, deadline_at=utc_now() + MINUTE)
+    request_due_runs(now=NOON)
+    request_due_runs(now=NOON + MINUTE)
+    started.refresh_from_db()
+    assert (started.state, started.runtime.state) == (Command.Progress.PENDING, State.QUEUED)  # type: ignore[union-attr]
+    # What the clock itself had queued is replaced, so that no more than one waits behind it.
+    assert due_times(app, State.CANCELLED) == [NOON]
+    assert set(due_times(app)) == {None, NOON + MINUTE}
 
 
 @pytest.mark.parametrize(
