@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import socket
 import ssl
 from datetime import timedelta
 from pathlib import Path
@@ -226,11 +227,12 @@ def test_an_address_in_a_private_network_is_not_connected_to_unless_allowed() ->
 
 
 def test_nobody_there_is_a_sentence() -> None:
-    with hook() as server:
-        pass
-    webhook(server)
-    tell()
-    send_due(now=utc_now())
+    # Bound, so that nobody else gets the port meanwhile; nobody listens there.
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        webhook(Hook(url=f"http://127.0.0.1:{taken.getsockname()[1]}/hook"))
+        tell()
+        send_due(now=utc_now())
     assert Delivery.objects.get().error.startswith("127.0.0.1 cannot be reached:")
 
 
