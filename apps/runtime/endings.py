@@ -19,7 +19,7 @@ import structlog
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, OperationalError, connections, transaction
 
-from apps.core.clock import utc_now
+from apps.core.clock import shared_now
 from apps.core.silence import limit_silence
 from apps.runtime.ending import end_run
 from apps.runtime.judging import NUMBERS, Circumstances, Verdict, judge
@@ -124,7 +124,7 @@ class Endings(threading.Thread):
 
     def _guarded(self, ending: Ending) -> bool:
         try:
-            return self.write_down(ending, now=utc_now())
+            return self.write_down(ending, now=shared_now())
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one run, the others end
             if not ending.is_told:
                 reason = str(error).strip().partition("\n")[0] or type(error).__name__

@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 from django.db import connections
 
-from apps.core.clock import database_now, utc_now
+from apps.core.clock import database_now, shared_now
 from apps.core.silence import BULK_PATIENCE_S, limit_silence
 from apps.logs.indexing import index_chunks
 from apps.logs.router import RouterHandler, configured_router
@@ -32,6 +32,7 @@ PERIOD_S = 1.0
 #: The clock is silent when nobody ticked for so long.
 SILENT_CLOCK = timedelta(seconds=3)
 INDEX_SLICE_S = 0.2
+DAY_S = 86_400.0
 
 
 def tick() -> None:
@@ -116,7 +117,7 @@ class Housekeeping(threading.Thread):
 
 def end_runs_by_hand(drain: Drain) -> None:
     """End the runs by hand of this machine whose process is gone."""
-    for run in end_lost_runs(now=utc_now(), drain=drain):
+    for run in end_lost_runs(now=shared_now(), drain=drain):
         log.warning("run.lost", runtime=run.pk, app=run.app.code)
 
 
@@ -125,9 +126,9 @@ def usual_jobs(root: Path, drain: Drain) -> list[Job]:
     return [
         Job("tick", tick_if_nobody_does),
         Job("runs by hand", lambda: end_runs_by_hand(drain), every_s=3.0),
-        Job("commands", lambda: settle_commands(now=utc_now())),
+        Job("commands", lambda: settle_commands(now=shared_now())),
         Job("sign of life", lambda: vital_signs.beat("manager")),
         Job("log index", lambda: index_chunks(INDEX_SLICE_S), every_s=10.0),
         # Not at once: a manager that is started again and again has better things to do.
-        Job("journals", lambda: sweep_journals(root, now=utc_now()), every_s=86_400.0, next_at=time.monotonic() + 600),
+        Job("journals", lambda: sweep_journals(root, now=shared_now()), every_s=DAY_S, next_at=time.monotonic() + 600),
     ]

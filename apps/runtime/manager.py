@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable
 import structlog
 from django.db import DatabaseError, InterfaceError, connections
 
-from apps.core.clock import utc_now
+from apps.core.clock import shared_now
 from apps.core.silence import limit_silence
 from apps.runtime.charges import FREED, Charge, StartPause, Waker
 from apps.runtime.claims import claim_runs
@@ -142,7 +142,7 @@ class Manager:
             return
         match event:
             case Started():
-                charge.started, charge.started_at = event, utc_now()
+                charge.started, charge.started_at = event, shared_now()
                 self.start_pause.end()
                 charge.unwritten |= charge.begun()
             case Stage():
@@ -209,7 +209,7 @@ class Manager:
             if isinstance(error, CannotStart):
                 self.start_pause.begin()
             cause = f"No process could be started on {run.node}: {error}"
-            end_run(run, State.CRASHED, now=utc_now(), cause=cause, error_category=PLATFORM)
+            end_run(run, State.CRASHED, now=shared_now(), cause=cause, error_category=PLATFORM)
             return
         log.info("run.claimed", runtime=run.pk, app=run.app.code, epoch=run.epoch)
 
