@@ -55,6 +55,8 @@ class Collector:
     polls: int = 0
     lock: Lock = field(default_factory=Lock)
     stopped: Event = field(default_factory=Event)
+    goes_on: Event = field(default_factory=Event)
+    """A test that clears it holds every answer up until it sets it again."""
     acknowledged: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -78,6 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         with self.hec.lock:
             self.hec.requests += 1
+        self.hec.goes_on.wait()
         if self.hec.delay_s and self.hec.stopped.wait(self.hec.delay_s):
             return
         if self.headers.get("Authorization") != f"Splunk {self.hec.token}":
@@ -145,6 +148,7 @@ class _Server(ThreadingHTTPServer):
 def collector(*, certificate: str = "") -> Iterator[Collector]:
     """A running collector; with the name of a certificate it speaks TLS."""
     hec = Collector()
+    hec.goes_on.set()
     server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hec": hec}))
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -157,6 +161,7 @@ def collector(*, certificate: str = "") -> Iterator[Collector]:
         yield hec
     finally:
         hec.stopped.set()
+        hec.goes_on.set()
         server.shutdown()
         server.server_close()
         thread.join(5)

@@ -110,7 +110,7 @@ def test_who_may_not_start_sees_no_form() -> None:
     client = signed_in("viewer")
     assert client.get(f"{APPS}{app.pk}/start/").status_code == 403
     assert client.post(f"{APPS}{app.pk}/start/", {}).status_code == 403
-    assert client.get(f"{APPS}99/start/").status_code == 404
+    assert client.get(f"{APPS}{app.pk + 1}/start/").status_code == 404
 
 
 def test_a_property_is_read_through_references_and_options() -> None:

@@ -97,7 +97,7 @@ def test_a_test_message_is_sent_by_a_button_and_its_result_told() -> None:
         server.status = 500
         said = messages_of(client.post(page, follow=True))
         assert said == ["The test message was not sent: 127.0.0.1 answered 500."]
-        assert client.post(f"{CHANNELS}99/test/").status_code == 404
+        assert client.post(f"{CHANNELS}{channel.pk + 1}/test/").status_code == 404
         assert signed_in("operator").post(page).status_code == 403
         assert len(server.posts) == 2
     assert "127.0.0.1 answered 500." in signed_in("operator").get(CHANNELS).text
