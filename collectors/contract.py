@@ -8,12 +8,12 @@ nor a network.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, overload
 
 from collectors.identity import AppInfo
 
@@ -36,6 +36,7 @@ __all__ = [
     "ProgressReport",
     "Record",
     "RecordStore",
+    "Secrets",
     "StopSignal",
 ]
 
@@ -43,26 +44,31 @@ __all__ = [
 Record: TypeAlias = Any
 
 #: What becomes of current rows that a merge did not see again.
-Missing: TypeAlias = Literal["archive", "keep"]
+Missing: TypeAlias = Literal["archive", "delete", "keep"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeResult:
-    """The numbers of a merge: `seen = duplicates + inserted + unchanged`."""
+    """The numbers of a merge: `seen = duplicates + quarantined + inserted + unchanged`."""
 
     seen: int = 0
     inserted: int = 0
     archived: int = 0
     unchanged: int = 0
     duplicates: int = 0
+    changed: int = field(default=0, compare=False)
+    """Keys both inserted and archived: they are counted in both. Sources of the first version compare the others."""
+    deleted: int = 0
+    quarantined: int = 0
+
+    @property
+    def new(self) -> int:
+        """Keys that were not there before."""
+        return self.inserted - self.changed
 
     def __add__(self, other: MergeResult) -> MergeResult:
         return MergeResult(
-            seen=self.seen + other.seen,
-            inserted=self.inserted + other.inserted,
-            archived=self.archived + other.archived,
-            unchanged=self.unchanged + other.unchanged,
-            duplicates=self.duplicates + other.duplicates,
+            **{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
         )
 
 
@@ -114,7 +120,8 @@ class RecordStore(Protocol):
         """Bring the current rows of `model` to what `rows` say, and return the numbers.
 
         `scope` limits the merge to the current rows with these field values; a row outside it is an error. With
-        `missing="archive"` rows that were not seen again are archived, unless `complete` is false.
+        `missing="archive"` rows that were not seen again are archived, with `"delete"` deleted, unless `complete` is
+        false.
         Raises `BadRow` (nothing is written) and `DatabaseError`.
         """
         ...
@@ -168,6 +175,26 @@ class Clients(Protocol):
         ...
 
 
+class Secrets(Protocol):
+    """The credentials of the app: `context.secrets["api_token"]`. Iterating gives names; no value is ever printed."""
+
+    def __getitem__(self, name: str, /) -> str:
+        """The value. Raises `toolkit.errors.MissingSecret`, a blocker, when the app has none of that name."""
+        ...
+
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str, /) -> str: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+
+
+def _no_secrets() -> Secrets:
+    none: dict[str, str] = {}
+    return none
+
+
 class StopSignal(Protocol):
     """Whether somebody asked the run to stop; `threading.Event` is one."""
 
@@ -191,6 +218,7 @@ class Context:
     progress: ProgressReport
     clients: Clients
     stop: StopSignal
+    secrets: Secrets = field(default_factory=_no_secrets)
 
     @property
     def request(self) -> HTTPClient:

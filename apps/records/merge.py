@@ -1,98 +1,166 @@
-"""The merge: a table brought to what was collected, in one transaction.
+"""The merge: a table brought to what was collected, in one transaction (docs/records.md).
 
-Equal rows stay untouched. A changed row is the archived old version plus the inserted new one. Archiving comes before
+Rows are checked, hashed and staged; then a lock, a comparison by set statements, and what differs is written. Equal
+rows stay untouched. A changed row is the archived old version plus the inserted new one. Archiving comes before
 inserting, because the unique index over current natural keys demands it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import count
 from typing import Any, TypeVar
 
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 
+from apps.records.backends import backend_class, is_worth_another_try
+from apps.records.backends.base import Backend
+from apps.records.comparison import Comparison, compare
 from apps.records.models import DataTable
-from apps.records.rows import RowReader, Values
-from collectors.contract import MergeResult, Record
-from collectors.toolkit.errors import BadRow, StorageError
-from collectors.toolkit.merge import ConflictingRows, MergePlan, Stored, plan_merge
+from apps.records.preview import Difference, differences
+from apps.records.rows import OnBadRow, RowReader
+from apps.records.schema import SchemaMemory
+from apps.records.sources import RowSource, opened
+from apps.records.statements import Column, Layout
+from apps.records.writing import write
+from collectors.contract import MergeResult, Missing, Record
 
 T = TypeVar("T")
-BATCH = 1000
+ATTEMPTS = 4
+_tags = count(1)
 
 
-def merge_rows(
-    model: type[DataTable],
-    rows: Iterable[Record],
-    *,
-    alias: str,
-    runtime_id: str,
-    scope: Mapping[str, Any],
-    archive_missing: bool,
-    write: bool,
-    now: datetime,
-) -> MergeResult:
-    """Merge `rows` into the table of `model`, and return the numbers. With `write=False` only the numbers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """Who has a say in a merge."""
+
+    on_bad_row: OnBadRow | None = None
+    """Told of a row that does not fit; True puts it aside. May be told of a row twice, when a merge is tried again."""
+    gate: Callable[[type[DataTable], MergeResult, int], None] | None = None
+    """Given the model, the numbers and how many rows were current before, when all is written; raises to undo it."""
+    fence: Callable[[str], None] | None = None
+    """The last statement before COMMIT on the connection it is given; raises when the run is no longer the owner."""
+    on_difference: Callable[[type[DataTable], Difference], None] | None = None
+    """Told of the first rows that a dry run would change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a merge is to do, apart from its rows."""
+
+    model: type[DataTable]
+    alias: str
+    runtime_id: str
+    now: datetime
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    missing: Missing = "archive"
+    is_dry_run: bool = False
+    hooks: Hooks = field(default_factory=Hooks)
+    schema: SchemaMemory = field(default_factory=SchemaMemory)
+    tables: Sequence[str] = ()
+    """The tables to lock, in the order of their names; the table of the model alone, if empty."""
+
+
+def merge_rows(order: Order, rows: Iterable[Record]) -> MergeResult:
+    """Merge `rows` into the table, and return the numbers. In a dry run only the numbers.
 
     Raises `BadRow` for a row that does not fit and `StorageError` for a merge that makes no sense; nothing is
     written then.
     """
-    # Reading and hashing come before the transaction: the lock is held for the table's sake alone.
-    incoming = list(RowReader(model, _checked_scope(model, scope)).read(rows))
-    with transaction.atomic(using=alias):
-        _lock(model, alias)
-        stored = _current_rows(model, alias, scope)
+    reader = RowReader(order.model, order.scope, on_bad_row=order.hooks.on_bad_row)
+    order.schema.note(order.model, order.alias)
+    with opened(reader, rows) as source:
+        return retried(order.alias, lambda: _attempt(order, reader, source))
+
+
+def retried(alias: str, work: Callable[[], T]) -> T:
+    """What `work` returns; tried again, from its beginning, after a deadlock or the like."""
+    for attempt in range(1, ATTEMPTS):
         try:
-            plan = plan_merge(incoming, stored, archive_missing=archive_missing)
-        except ConflictingRows as conflict:
-            keys = ", ".join(_shown(model, key) for key in conflict.keys[:5])
-            raise BadRow(f"{model.__name__}: different rows have the same key: {keys}.") from None
-        if archive_missing and stored and not plan.seen:
-            raise StorageError(
-                f"{model.__name__}: the run brought no rows while {len(stored)} are current; nothing was archived."
-            )
-        if write:
-            _apply(model, plan, alias=alias, runtime_id=runtime_id, now=now)
-    return plan.result
+            return work()
+        except DatabaseError as error:
+            if not is_worth_another_try(connections[alias], error):
+                raise
+        # Whoever was in the way needs a moment; two that wait equally long would meet again.
+        time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - no secret
+    return work()
 
 
-def _checked_scope(model: type[DataTable], scope: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name in scope:
-        if name not in model.scope_fields:
-            raise StorageError(f'{model.__name__} cannot be merged by "{name}": it is not among its scope_fields.')
-    return scope
+def _attempt(order: Order, reader: RowReader, source: RowSource) -> MergeResult:
+    backend = _backend(order, reader)
+    if backend.stages_in_transaction:
+        with transaction.atomic(using=order.alias):
+            result = _staged_and_merged(order, backend, reader, source)
+            backend.drop()
+            _fence(order)
+        return result
+    try:
+        backend.create()
+        seen = backend.stage(source.prepared(), reader.key_places)
+        with transaction.atomic(using=order.alias):
+            result = _merged(order, backend, reader, source, seen)
+            _fence(order)
+    finally:
+        if backend.connection.is_usable():
+            backend.drop()
+    return result
 
 
-def _lock(model: type[DataTable], alias: str) -> None:
-    """One merge per table at a time. SQLite needs nothing: an IMMEDIATE transaction is alone already."""
-    connection = connections[alias]
-    if connection.vendor == "postgresql":
-        table = connection.ops.quote_name(model._meta.db_table)
-        with connection.cursor() as cursor:
-            cursor.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+def _staged_and_merged(order: Order, backend: Backend, reader: RowReader, source: RowSource) -> MergeResult:
+    backend.create()
+    seen = backend.stage(source.prepared(), reader.key_places)
+    return _merged(order, backend, reader, source, seen)
 
 
-def _current_rows(model: type[DataTable], alias: str, scope: Mapping[str, Any]) -> dict[tuple[Any, ...], Stored]:
-    current = model.objects.using(alias).current().filter(**scope)
-    rows = current.order_by().values_list("pk", "sha", *model.natural_key)
-    return {key: Stored(pk, sha) for pk, sha, *rest in rows.iterator(chunk_size=BATCH) for key in (tuple(rest),)}
+def _merged(order: Order, backend: Backend, reader: RowReader, source: RowSource, seen: int) -> MergeResult:
+    if not order.is_dry_run:
+        backend.lock(order.tables or [order.model._meta.db_table])
+    order.schema.check(order.model, order.alias)
+    backend.staged(seen)
+    found = compare(backend, order.model, reader.scope, seen=seen, archive_missing=order.missing != "keep")
+    result = _result(found, reader, delete=order.missing == "delete")
+    if order.is_dry_run:
+        if order.hooks.on_difference is not None:
+            for difference in differences(backend, order.model, reader, source):
+                order.hooks.on_difference(order.model, difference)
+        return result
+    write(backend, reader, source, result, runtime_id=order.runtime_id, now=order.now)
+    if order.hooks.gate is not None:
+        order.hooks.gate(order.model, result, found.current)
+    return result
 
 
-def _apply(model: type[DataTable], plan: MergePlan[Values], *, alias: str, runtime_id: str, now: datetime) -> None:
-    table = model.objects.using(alias)
-    for keys in _batches(plan.archive):
-        table.filter(pk__in=keys).update(archived_at=now, archived_by=runtime_id, modified_at=now)
-    for rows in _batches(plan.insert):
-        table.bulk_create([model(**values, sha=sha, runtime=runtime_id) for values, sha in rows])
+def _fence(order: Order) -> None:
+    if order.hooks.fence is not None and not order.is_dry_run:
+        order.hooks.fence(order.alias)
 
 
-def _batches(values: Iterable[T]) -> Iterator[list[T]]:
-    iterator = iter(values)
-    while batch := list(islice(iterator, BATCH)):
-        yield batch
+def _result(found: Comparison, reader: RowReader, *, delete: bool) -> MergeResult:
+    return MergeResult(
+        seen=found.seen + reader.quarantined,
+        inserted=found.inserted,
+        archived=found.changed if delete else found.gone,
+        unchanged=found.unchanged,
+        duplicates=found.seen - found.inserted - found.unchanged,
+        changed=found.changed,
+        deleted=found.gone - found.changed if delete else 0,
+        quarantined=reader.quarantined,
+    )
 
 
-def _shown(model: type[DataTable], key: tuple[Any, ...]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in zip(model.natural_key, key, strict=True))
+def _backend(order: Order, reader: RowReader) -> Backend:
+    connection, meta = connections[order.alias], order.model._meta
+    fields = {each.name: each for each in reader.fields}
+    keys = [fields[name] for name in order.model.natural_key]
+    layout = Layout(
+        table=meta.db_table,
+        pk=meta.pk.column,
+        keys=[Column(key.column, key.null) for key in keys],
+        scope=[fields[name].column for name in reader.scope],
+        tag=str(next(_tags)),
+    )
+    return backend_class(connection.vendor)(connection, layout, keys)

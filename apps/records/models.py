@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
 from django.db.models import Q
 from django.db.models.signals import class_prepared
+from django.utils.timezone import is_naive
 
 from collectors.toolkit.merge import make_hash
 
@@ -29,15 +32,28 @@ class SHAHashableMixin(models.Model):
         """The names of the fields that the hash covers, sorted."""
         raise NotImplementedError
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self.sha = make_hash({name: getattr(self, name) for name in self.hash_fields()})
-        super().save(*args, **kwargs)
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        names = self.hash_fields()
+        fields = {name: self._meta.get_field(name) for name in names}
+        self.sha = make_hash({name: field.to_python(getattr(self, field.attname)) for name, field in fields.items()})
+        if update_fields is not None and not set(names).isdisjoint(update_fields := list(update_fields)):
+            update_fields = [*update_fields, "sha"]
+        super().save(*args, update_fields=update_fields, **kwargs)
 
 
 class DataTableQuerySet(models.QuerySet[Any]):
     def current(self) -> Self:
         """Rows that are true now; the others are history."""
         return self.filter(archived_at__isnull=True)
+
+    def as_of(self, moment: datetime) -> Self:
+        """Rows that were true at that moment: written at or before it, and not archived until after it.
+
+        Raises `ValueError` for a moment without a zone.
+        """
+        if is_naive(moment):
+            raise ValueError(f"{moment.isoformat()} has no zone: say which moment you mean")
+        return self.filter(Q(archived_at__isnull=True) | Q(archived_at__gt=moment), created_at__lte=moment)
 
 
 class DataTable(SHAHashableMixin):
@@ -55,6 +71,10 @@ class DataTable(SHAHashableMixin):
     natural_key: ClassVar[tuple[str, ...]] = ()
     #: Fields that `merge(scope=...)` may name.
     scope_fields: ClassVar[tuple[str, ...]] = ()
+    #: Fields that the hash leaves out: a change of these alone makes no new version.
+    unhashed_fields: ClassVar[tuple[str, ...]] = ()
+    #: The connection the table lives on (docs/databases.md); empty: the database of collected rows.
+    connection_alias: ClassVar[str] = ""
 
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
     archived_by = models.CharField(max_length=32, blank=True, editable=False, help_text="The run that archived it.")
@@ -69,7 +89,8 @@ class DataTable(SHAHashableMixin):
 
     @classmethod
     def hash_fields(cls) -> list[str]:
-        return sorted(field.name for field in cls._meta.concrete_fields if field.name not in PLATFORM_FIELDS)
+        left_out = PLATFORM_FIELDS | set(cls.unhashed_fields)
+        return sorted(field.name for field in cls._meta.concrete_fields if field.name not in left_out)
 
 
 def _finish_table(sender: type[models.Model], **_: Any) -> None:
@@ -82,12 +103,12 @@ def _finish_table(sender: type[models.Model], **_: Any) -> None:
         return
     if not sender.natural_key:
         raise ImproperlyConfigured(f"{sender.__name__} names no natural_key: the fields that tell its rows apart.")
-    for name in (*sender.natural_key, *sender.scope_fields):
+    for name in (*sender.natural_key, *sender.scope_fields, *sender.unhashed_fields):
         try:
             sender._meta.get_field(name)
         except FieldDoesNotExist:
             raise ImproperlyConfigured(
-                f'{sender.__name__}: "{name}" is named as a key or scope, but is no field.'
+                f'{sender.__name__}: "{name}" is named as a key, scope or unhashed field, but is no field.'
             ) from None
     name = f"{sender._meta.db_table}_current_key"
     if len(name) > 60:

@@ -3,48 +3,96 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import models
-from django.utils.timezone import is_naive
 
 from apps.records.models import PLATFORM_FIELDS, DataTable
+from apps.records.quick_rows import FALLS_BACK, compile_reader
+from apps.records.refusals import DoesNotFit, cleaner
 from collectors.contract import Record
-from collectors.toolkit.errors import BadRow
+from collectors.toolkit.errors import BadRow, StorageError
 from collectors.toolkit.merge import compile_hasher
 
-Values = dict[str, Any]
-Prepared = tuple[tuple[Hashable, ...], str, Values]
+Values = tuple[Any, ...]
+#: The number of a row in its merge, its hash, and its values in the order of `RowReader.fields`.
+Prepared = tuple[int, str, Values]
+#: Told of a row that does not fit; True: it was put aside, and the merge goes on without it.
+OnBadRow = Callable[[BadRow, Record], bool]
+
+
+def business_fields(model: type[DataTable]) -> list[models.Field[Any, Any]]:
+    """The fields of a table that an author fills, in the order of the model."""
+    return [field for field in model._meta.concrete_fields if field.name not in PLATFORM_FIELDS]
 
 
 class RowReader:
-    """Reads rows of one table. Every refusal names the row number, the field and what is wrong with it."""
+    """Reads rows of one table. Every refusal names the row number, the field and the rule."""
 
-    def __init__(self, model: type[DataTable], scope: Mapping[str, Any]) -> None:
+    def __init__(
+        self, model: type[DataTable], scope: Mapping[str, Any] | None = None, *, on_bad_row: OnBadRow | None = None
+    ) -> None:
         self.model = model
-        self.scope = scope
-        fields = [field for field in model._meta.concrete_fields if field.name not in PLATFORM_FIELDS]
-        self._cleaners = {field.name: _cleaner(field) for field in fields}
-        self._attributes = {field.name: field.attname for field in fields}
-        self._required = {f.name for f in fields if not (f.has_default() or f.null or f.blank)}
-        self._defaults: dict[str, Callable[[], Any]] = {field.name: field.get_default for field in fields}
+        self.fields = business_fields(model)
+        self.quarantined = 0
+        self._on_bad_row = on_bad_row
+        self._cleaners = {field.name: cleaner(field) for field in self.fields}
+        self._attributes = {field.name: field.attname for field in self.fields}
+        self._required = {f.name for f in self.fields if not (f.has_default() or f.null or f.blank)}
+        self._defaults: dict[str, Callable[[], Any]] = {field.name: field.get_default for field in self.fields}
         self._hasher = compile_hasher(model.hash_fields())
+        self._quick = compile_reader(self.fields, self._cleaners, model.hash_fields())
+        places = {field.name: place for place, field in enumerate(self.fields)}
+        self.key_places = [places[name] for name in model.natural_key]
+        self.scope = self._checked_scope(scope or {})
+        self._wanted = [(places[name], name, value) for name, value in self.scope.items()]
 
     def read(self, rows: Iterable[Record]) -> Iterator[Prepared]:
-        """`(natural key, hash, values)` of every row. Raises `BadRow`."""
+        """Every row, numbered from 1. Raises `BadRow`."""
+        self.quarantined = 0
         for number, row in enumerate(rows, start=1):
-            values = self._clean(number, self._as_mapping(number, row))
-            for name, wanted in self.scope.items():
-                if values[name] != wanted:
-                    raise self._bad(number, name, f"is {values[name]!r}, outside the scope {wanted!r} of this merge")
             try:
-                sha = self._hasher(values)
-            except (TypeError, ValueError) as error:
-                raise BadRow(f"Row {number} of {self.model.__name__} cannot be hashed: {error}.") from None
-            yield tuple(values[name] for name in self.model.natural_key), sha, values
+                sha, values = self.read_one(number, row)
+            except BadRow as error:
+                if self._on_bad_row is None or not self._on_bad_row(error, row):
+                    raise
+                self.quarantined += 1
+                continue
+            yield number, sha, values
+
+    def read_one(self, number: int, row: Record) -> tuple[str, Values]:
+        """The hash and the values of one row. Raises `BadRow`."""
+        try:
+            sha, values = self._quick(row if type(row) is dict else self._as_mapping(number, row))
+        except FALLS_BACK:
+            # Something about the row was unexpected; the long way finds out what, and says so.
+            sha, values = self._read_slowly(number, row)
+        for place, name, wanted in self._wanted:
+            if values[place] != wanted:
+                words = f"is {values[place]!r}, outside the scope {wanted!r} of this merge"
+                raise self._bad(number, name, "scope", words)
+        return sha, values
+
+    def _read_slowly(self, number: int, row: Record) -> tuple[str, Values]:
+        values = self._clean(number, self._as_mapping(number, row))
+        try:
+            sha = self._hasher(values)
+        except (TypeError, ValueError) as error:
+            raise self._unhashable(number, values, error) from None
+        return sha, tuple(values.values())
+
+    def _unhashable(self, number: int, values: Mapping[str, Any], error: Exception) -> BadRow:
+        for name in self.model.hash_fields():
+            try:
+                compile_hasher([name])(values)
+            except (TypeError, ValueError):
+                rule = "surrogate" if "surrogate" in str(error) else "type"
+                return BadRow(
+                    f'Row {number} of {self.model.__name__} cannot be hashed: {error} (in "{name}").',
+                    row=number, field=name, rule=rule,
+                )  # fmt: skip
+        return BadRow(f"Row {number} of {self.model.__name__} cannot be hashed: {error}.", row=number, rule="type")
 
     def _as_mapping(self, number: int, row: Record) -> Mapping[str, Any]:
         if isinstance(row, self.model):
@@ -54,44 +102,41 @@ class RowReader:
         if dataclasses.is_dataclass(row) and not isinstance(row, type):
             return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
         raise BadRow(
-            f"Row {number} is a {type(row).__name__}; give {self.model.__name__} a mapping, a dataclass or an instance."
-        )
+            f"Row {number} is a {type(row).__name__}; give {self.model.__name__} a mapping, a dataclass or an "
+            "instance.",
+            row=number, rule="kind",
+        )  # fmt: skip
 
-    def _clean(self, number: int, row: Mapping[str, Any]) -> Values:
+    def _clean(self, number: int, row: Mapping[str, Any]) -> dict[str, Any]:
         unknown = [name for name in row if name not in self._cleaners]
         if unknown:
-            raise self._bad(number, str(unknown[0]), "is not a field of this table")
-        values: Values = {}
+            raise self._bad(number, str(unknown[0]), "unknown", "is not a field of this table")
+        values: dict[str, Any] = {}
         for name, clean in self._cleaners.items():
             if name not in row:
                 if name in self._required:
-                    raise self._bad(number, name, "is missing")
+                    raise self._bad(number, name, "missing", "is missing")
                 values[name] = self._defaults[name]()
                 continue
             try:
                 values[name] = clean(row[name])
-            except ValidationError as error:
-                raise self._bad(number, name, " ".join(error.messages).rstrip(".")) from None
+            except DoesNotFit as fault:
+                raise self._bad(number, name, fault.rule, str(fault)) from None
         return values
 
-    def _bad(self, number: int, field: str, what: str) -> BadRow:
-        return BadRow(f'Row {number} of {self.model.__name__}: "{field}" {what}.')
+    def _checked_scope(self, scope: Mapping[str, Any]) -> dict[str, Any]:
+        """The scope as its fields keep it, so that it means the same for rows that come and rows that are there."""
+        checked = {}
+        for name, value in scope.items():
+            if name not in self.model.scope_fields:
+                raise StorageError(
+                    f'{self.model.__name__} cannot be merged by "{name}": it is not among its scope_fields.'
+                )
+            try:
+                checked[name] = self._cleaners[name](value)
+            except DoesNotFit as fault:
+                raise StorageError(f'The scope of a merge into {self.model.__name__}: "{name}" {fault}.') from None
+        return checked
 
-
-def _cleaner(field: models.Field[Any, Any]) -> Callable[[Any], Any]:
-    """The value as the field keeps it. Raises `ValidationError`."""
-
-    def clean(value: Any) -> Any:
-        value = field.to_python(value)
-        if value is None:
-            if not field.null:
-                raise ValidationError("must not be empty (None)")
-            return None
-        if isinstance(value, str) and "\x00" in value:
-            raise ValidationError("holds a NUL character, which no database can store")
-        if isinstance(value, datetime) and is_naive(value):
-            raise ValidationError(f"is {value.isoformat()}, a time without a zone")
-        field.run_validators(value)
-        return value
-
-    return clean
+    def _bad(self, number: int, field: str, rule: str, what: str) -> BadRow:
+        return BadRow(f'Row {number} of {self.model.__name__}: "{field}" {what}.', row=number, field=field, rule=rule)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
+import structlog
+from django.apps import apps
 from django.db import DatabaseError, connections, router, transaction
 
 from apps.core.clock import utc_now
-from apps.records.merge import merge_rows
+from apps.records.merge import Hooks, Order, merge_rows
 from apps.records.models import DataTable
+from apps.records.preview import Difference
 from apps.records.router import data_alias
+from apps.records.schema import SchemaMemory
 from collectors.contract import MergeResult, Missing, Record
 from collectors.toolkit.errors import BadRow, MissingTable, StorageError
+
+log = structlog.get_logger("records")
 
 
 class OnMerge(Protocol):
@@ -23,15 +30,46 @@ class OnMerge(Protocol):
     def __call__(self, model: type[DataTable], result: MergeResult, *, dry_run: bool) -> None: ...
 
 
+@dataclass(slots=True)
+class _Block:
+    """A `transaction()` that is open: the connections it spans and what was merged in it."""
+
+    stack: ExitStack
+    aliases: list[str] = field(default_factory=list)
+    snapshots: list[tuple[type[DataTable], Mapping[str, Any]]] = field(default_factory=list)
+
+    def span(self, alias: str) -> None:
+        """Have the block cover this connection too."""
+        if alias not in self.aliases:
+            self.stack.enter_context(explained(alias))
+            self.stack.enter_context(transaction.atomic(using=alias))
+            self.aliases.append(alias)
+
+    def add_snapshot(self, model: type[DataTable], scope: Mapping[str, Any]) -> None:
+        """Raise `StorageError` when a snapshot of these rows was merged already: its rows would be archived."""
+        for other, others in self.snapshots:
+            if other is model and all(others.get(name, value) == value for name, value in scope.items()):
+                raise StorageError(
+                    f"{model.__name__} was merged before in this transaction, with rows of the same scope: the second "
+                    'merge would archive what the first one brought. Give all rows to one merge, or say missing="keep".'
+                )
+        self.snapshots.append((model, dict(scope)))
+
+
 class DjangoRecordStore:
     """Merges rows and keeps the sum of the numbers. In a dry run it works everything out and writes nothing."""
 
-    def __init__(self, *, runtime_id: str, dry_run: bool, on_merge: OnMerge | None = None) -> None:
-        """`on_merge` is told of each merge once it is committed."""
+    def __init__(
+        self, *, runtime_id: str, dry_run: bool, on_merge: OnMerge | None = None, hooks: Hooks | None = None
+    ) -> None:
+        """`on_merge` is told of each merge once it is committed; `hooks` have a say before that."""
         self.runtime_id = runtime_id
         self.dry_run = dry_run
         self.on_merge = on_merge
+        self.hooks = hooks or Hooks(on_difference=tell_difference)
         self.totals = MergeResult()
+        self._schema = SchemaMemory()
+        self._block: _Block | None = None
 
     def merge(
         self,
@@ -44,19 +82,17 @@ class DjangoRecordStore:
     ) -> MergeResult:
         """See `collectors.contract.RecordStore`."""
         if not issubclass(model, DataTable):
-            raise BadRow(f"{model.__name__} is not a DataTable, so rows cannot be merged into it.")
+            raise BadRow(f"{model.__name__} is not a DataTable, so rows cannot be merged into it.", rule="kind")
+        if missing not in get_args(Missing):
+            raise StorageError(f'"{missing}" is nothing that can become of missing rows: archive, delete or keep.')
+        missing = missing if complete else "keep"
         alias = router.db_for_write(model)
+        if self._block is not None:
+            self._block.span(alias)
+            if missing != "keep":
+                self._block.add_snapshot(model, scope or {})
         with explained(alias):
-            result = merge_rows(
-                model,
-                rows,
-                alias=alias,
-                runtime_id=self.runtime_id,
-                scope=scope or {},
-                archive_missing=missing == "archive" and complete,
-                write=not self.dry_run,
-                now=utc_now(),
-            )
+            result = merge_rows(self._order(model, alias, scope or {}, missing), rows)
             if self.on_merge is not None:
                 tell = partial(self.on_merge, model, result, dry_run=self.dry_run)
                 transaction.on_commit(tell, using=alias)
@@ -65,14 +101,52 @@ class DjangoRecordStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """See `collectors.contract.RecordStore`."""
+        """See `collectors.contract.RecordStore`. One inside another is part of it."""
+        if self._block is not None:
+            yield
+            return
         before = self.totals
         try:
-            with explained(data_alias()), transaction.atomic(using=data_alias()):
+            with ExitStack() as stack:
+                self._block = _Block(stack)
+                self._block.span(data_alias())
                 yield
+                for alias in self._block.aliases if self.hooks.fence and not self.dry_run else ():
+                    self.hooks.fence(alias)
         except BaseException:
             self.totals = before
             raise
+        finally:
+            self._block = None
+
+    def _order(self, model: type[DataTable], alias: str, scope: Mapping[str, Any], missing: Missing) -> Order:
+        hooks = self.hooks if self._block is None else replace(self.hooks, fence=None)
+        return Order(
+            model=model,
+            alias=alias,
+            runtime_id=self.runtime_id,
+            now=utc_now(),
+            scope=scope,
+            missing=missing,
+            is_dry_run=self.dry_run,
+            hooks=hooks,
+            schema=self._schema,
+            tables=() if self._block is None else _tables_beside(model, alias),
+        )
+
+
+def _tables_beside(model: type[DataTable], alias: str) -> list[str]:
+    """The tables of the room on this connection, in the order of their names: whoever locks several locks them so."""
+    models = apps.get_app_config(model._meta.app_label).get_models()
+    beside = (each for each in models if issubclass(each, DataTable) and each._meta.managed)
+    return sorted({model._meta.db_table, *(m._meta.db_table for m in beside if router.db_for_write(m) == alias)})
+
+
+def tell_difference(model: type[DataTable], difference: Difference) -> None:
+    """Say in the log of the run what a dry run would change."""
+    fields = {name: {"old": str(old), "new": str(new)} for name, (old, new) in difference.fields.items()}
+    key = {name: str(value) for name, value in difference.key.items()}
+    log.info("row.differs", model=model._meta.label, change=difference.kind, key=key, fields=fields)
 
 
 @contextmanager
@@ -87,8 +161,6 @@ def explained(alias: str) -> Iterator[None]:
 
 def check_tables(label: str) -> None:
     """Raise `MissingTable` when a table of the room `label` does not exist; the message says what to type."""
-    from django.apps import apps
-
     models = [model for model in apps.get_app_config(label).get_models() if model._meta.managed]
     if not models:
         return

@@ -5,6 +5,7 @@
     |-- SkipItem             leave this item out; not a fault, and not counted as failed
     |-- RetryLater           category "retry_later": end the run as failed, and try again later
     |-- Blocker              category "blocked": end the run as failed and disable the app; a person has to act first
+    |   `-- MissingSecret        the app has no credential of that name
     |-- FetchError           category "http"
     |   |-- SiteUnreachable      no connection: refused, no such host, TLS
     |   |-- FetchTimeout         no answer in time
@@ -49,6 +50,10 @@ class Blocker(CollectError):
     """Running again is pointless until a person has repaired something."""
 
     category = "blocked"
+
+
+class MissingSecret(Blocker):
+    """The app has no credential of the name that its source asked for."""
 
 
 class FetchError(CollectError):
@@ -108,7 +113,14 @@ class StorageError(CollectError):
 
 
 class BadRow(StorageError):
-    """A row does not fit its table."""
+    """A row does not fit its table. The sentence says all of it; the attributes say it to programs."""
+
+    def __init__(self, message: str, *, row: int | None = None, field: str = "", rule: str = "") -> None:
+        super().__init__(message)
+        self.row = row
+        """The number of the row in its merge, from 1."""
+        self.field = field
+        self.rule = rule
 
 
 class MissingTable(StorageError):

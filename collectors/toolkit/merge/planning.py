@@ -37,6 +37,7 @@ class MergePlan(Generic[R]):
     seen: int = 0
     unchanged: int = 0
     duplicates: int = 0
+    changed: int = 0
 
     @property
     def result(self) -> MergeResult:
@@ -46,6 +47,7 @@ class MergePlan(Generic[R]):
             archived=len(self.archive),
             unchanged=self.unchanged,
             duplicates=self.duplicates,
+            changed=self.changed,
         )
 
 
@@ -75,6 +77,7 @@ def plan_merge(
             continue
         if old is not None:
             plan.archive.append(old.pk)
+            plan.changed += 1
         plan.insert.append((row, sha))
     if conflicts:
         raise ConflictingRows(list(conflicts))

@@ -1,0 +1,126 @@
+"""Where the rows of a merge are while it goes on: where they were, or in a temporary file."""
+
+from __future__ import annotations
+
+import pickle
+import tempfile
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import IO, Any, Protocol
+
+from apps.records.rows import Prepared, RowReader, Values
+from collectors.contract import Record
+from collectors.toolkit.errors import StorageError
+
+BATCH = 1000
+
+
+class RowSource(Protocol):
+    """The rows of one merge, checked and hashed; they can be gone through more than once."""
+
+    def prepared(self) -> Iterator[Prepared]:
+        """All of them. Raises `BadRow`."""
+        ...
+
+    def fetch(self, ordinals: Sequence[int]) -> Iterator[tuple[str, Values]]:
+        """The hash and the values of some of them; `ordinals` ascend."""
+        ...
+
+
+@contextmanager
+def opened(reader: RowReader, rows: Iterable[Record]) -> Iterator[RowSource]:
+    """The source for these rows. A one-shot iterator is read to its end here, before a transaction begins."""
+    if not isinstance(rows, Iterator):
+        yield Given(reader, rows)
+        return
+    with tempfile.TemporaryFile(prefix="dc-rows-") as file:
+        spooled = Spooled(file)
+        spooled.write(reader.read(rows))
+        yield spooled
+
+
+class Given:
+    """Rows that stay where they are: they can be read again. The few that are new are read a second time."""
+
+    def __init__(self, reader: RowReader, rows: Iterable[Record]) -> None:
+        self._reader = reader
+        self._rows = rows
+        self._is_list = isinstance(rows, list | tuple)
+        self._marks = array("Q")
+        self._numbers = array("Q")
+
+    def prepared(self) -> Iterator[Prepared]:
+        if self._is_list:
+            return self._reader.read(self._rows)
+        return self._marked()
+
+    def fetch(self, ordinals: Sequence[int]) -> Iterator[tuple[str, Values]]:
+        if isinstance(self._rows, list | tuple):
+            for ordinal in ordinals:
+                yield self._reader.read_one(ordinal, self._rows[ordinal - 1])
+            return
+        wanted = iter(ordinals)
+        next_one = next(wanted, None)
+        for number, row in enumerate(self._rows, start=1):
+            if number == next_one:
+                yield self._same(number, row)
+                next_one = next(wanted, None)
+        if next_one is not None:
+            raise self._changed(next_one)
+
+    def _marked(self) -> Iterator[Prepared]:
+        """Eight bytes of each hash are kept, to see whether a row is the same when it is read again."""
+        self._marks, self._numbers = array("Q"), array("Q")
+        for number, sha, values in self._reader.read(self._rows):
+            self._numbers.append(number)
+            self._marks.append(int(sha[:16], 16))
+            yield number, sha, values
+
+    def _same(self, number: int, row: Record) -> tuple[str, Values]:
+        sha, values = self._reader.read_one(number, row)
+        if self._marks[bisect_right(self._numbers, number) - 1] != int(sha[:16], 16):
+            raise self._changed(number)
+        return sha, values
+
+    def _changed(self, number: int) -> StorageError:
+        return StorageError(
+            f"Row {number} of {self._reader.model.__name__} was another one when it was read again; give an iterator "
+            "or a list instead of something that changes."
+        )
+
+
+class Spooled:
+    """Rows in a temporary file, in batches. The file is ours alone: nobody else can put anything into it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._firsts: list[int] = []
+        self._offsets: list[int] = []
+
+    def write(self, rows: Iterator[Prepared]) -> None:
+        """Read `rows` to the end."""
+        while batch := list(islice(rows, BATCH)):
+            self._firsts.append(batch[0][0])
+            self._offsets.append(self._file.tell())
+            pickle.dump(batch, self._file, protocol=pickle.HIGHEST_PROTOCOL)
+
+    def prepared(self) -> Iterator[Prepared]:
+        for place in range(len(self._offsets)):
+            yield from self._batch(place)
+
+    def fetch(self, ordinals: Sequence[int]) -> Iterator[tuple[str, Values]]:
+        loaded, batch = -1, dict[int, tuple[str, Values]]()
+        for ordinal in ordinals:
+            place = bisect_right(self._firsts, ordinal) - 1
+            if place != loaded:
+                batch = {number: (sha, values) for number, sha, values in self._batch(place)}
+                loaded = place
+            yield batch[ordinal]
+
+    def _batch(self, place: int) -> list[Any]:
+        self._file.seek(self._offsets[place])
+        batch: list[Any] = pickle.load(self._file)  # noqa: S301 - this process wrote it a moment ago
+        return batch

@@ -1,0 +1,77 @@
+"""What differs is written: the old versions archived, the missing ones archived or deleted, the new ones inserted."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+
+from apps.records.backends.base import Backend
+from apps.records.rows import RowReader
+from apps.records.sources import RowSource
+from collectors.contract import MergeResult
+from collectors.toolkit.errors import StorageError
+
+#: Fields whose values the driver of PostgreSQL takes as they are.
+PLAIN = frozenset({
+    models.CharField, models.TextField, models.BooleanField, models.FloatField, models.DecimalField, models.DateField,
+    models.DateTimeField, models.SmallIntegerField, models.IntegerField, models.BigIntegerField,
+    models.PositiveSmallIntegerField, models.PositiveIntegerField, models.PositiveBigIntegerField,
+})  # fmt: skip
+
+Prepare = Callable[[Any], Any]
+
+
+def write(
+    backend: Backend, reader: RowReader, source: RowSource, result: MergeResult, *, runtime_id: str, now: datetime
+) -> None:
+    """Bring the table to what was compared."""
+    moment = _platform_value(reader, backend, "archived_at", now)
+    if result.deleted:
+        _expect(reader, "deleted", result.deleted, backend.execute(backend.sql.delete_missing()))
+    if result.archived:
+        # What was to be deleted is gone, so what is left in `diff` has a successor or is to be archived.
+        changed = backend.execute(backend.sql.archive(), [moment, runtime_id, moment])
+        _expect(reader, "archived", result.archived, changed)
+    if result.inserted:
+        ordinals = array("q", (row[0] for row in backend.rows(backend.sql.new_ordinals())))
+        own = {"sha": None, "archived_at": None, "archived_by": "", "created_at": moment, "modified_at": moment}
+        columns = [field.column for field in reader.fields]
+        backend.insert([*columns, *own, "runtime"], _insertions(backend, reader, source, ordinals, moment, runtime_id))
+
+
+def _insertions(
+    backend: Backend, reader: RowReader, source: RowSource, ordinals: array[int], moment: Any, runtime_id: str
+) -> Iterator[tuple[Any, ...]]:
+    prepare = [_preparer(field, backend, moment) for field in reader.fields]
+    if not any(prepare):
+        for sha, values in source.fetch(ordinals):
+            yield (*values, sha, None, "", moment, moment, runtime_id)
+        return
+    for sha, values in source.fetch(ordinals):
+        prepared = (p(value) if p else value for p, value in zip(prepare, values, strict=True))
+        yield (*prepared, sha, None, "", moment, moment, runtime_id)
+
+
+def _preparer(field: models.Field[Any, Any], backend: Backend, moment: Any) -> Prepare | None:
+    """How a value is made ready for the database; None where nothing has to be done."""
+    if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+        return lambda value: moment if value is None else field.get_db_prep_save(value, backend.connection)
+    if backend.connection.vendor == "postgresql" and type(field) in PLAIN:
+        return None
+    return lambda value: field.get_db_prep_save(value, backend.connection)
+
+
+def _platform_value(reader: RowReader, backend: Backend, name: str, value: Any) -> Any:
+    return reader.model._meta.get_field(name).get_db_prep_save(value, backend.connection)
+
+
+def _expect(reader: RowReader, what: str, wanted: int, found: int) -> None:
+    if found != wanted:
+        raise StorageError(
+            f"{reader.model.__name__}: {found} rows instead of {wanted} were {what}; something else writes to the "
+            "table without its lock. Nothing was written."
+        )
