@@ -22,12 +22,14 @@ PATIENCE_S, BULK_PATIENCE_S = 10.0, 60.0
 _limits = threading.local()
 
 
-def limit_silence(seconds: float = PATIENCE_S) -> None:
+def limit_silence(seconds: float = PATIENCE_S, *, idle_s: float | None = None) -> None:
     """From here on no call of this thread to a PostgreSQL takes longer: it raises `OperationalError` instead.
 
     The connection is given up then: close it, as after every error of a connection, and the next call makes a new one.
+    And the server gives this thread up when it says nothing for `idle_s` (as long, if not given) within a transaction:
+    others wait for its locks, and it may be suspended, or its machine may be gone.
     """
-    _limits.seconds = seconds
+    _limits.seconds, _limits.idle_s = seconds, idle_s or seconds
     connection_created.connect(_bound, dispatch_uid="apps.core.silence")
     for connection in connections.all(initialized_only=True):
         if connection.connection is not None:
@@ -51,4 +53,6 @@ def _bound(*, connection: BaseDatabaseWrapper, **_: Any) -> None:
             raise psycopg.OperationalError(f"The database did not answer for {seconds:g} s.") from error
 
     raw.wait = wait  # type: ignore[method-assign]
-    raw.execute("SELECT set_config('statement_timeout', %s, false)", [str(round(1000 * seconds))])
+    limits = {"statement_timeout": seconds, "idle_in_transaction_session_timeout": _limits.idle_s}
+    for name, limit in limits.items():
+        raw.execute("SELECT set_config(%s, %s, false)", [name, str(round(1000 * limit))])

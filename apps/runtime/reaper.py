@@ -32,6 +32,8 @@ PERIOD_S = 1.0
 FRESH = timedelta(seconds=0.8)
 #: After a longer pause than this between two ticks, nobody is declared dead for the length of a lease.
 LONGEST_PAUSE = timedelta(seconds=4)
+#: Every reaper waits for the one that is at it: if that one hangs, no longer than is a pause.
+LONGEST_TURN_S = 2.0
 
 
 def reap(*, now: datetime) -> list[Runtime]:
@@ -108,7 +110,7 @@ class Reaper(threading.Thread):
 
     def run(self) -> None:
         """Until closed. A database that is away is asked again."""
-        limit_silence()
+        limit_silence(idle_s=LONGEST_TURN_S)
         try:
             while not self._closing.wait(PERIOD_S):
                 try:

@@ -8,13 +8,15 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import DatabaseError, OperationalError, connection, connections, transaction
 
 from apps.core.silence import limit_silence
+from tests.acceptance.conftest import wait_for
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
 NEVER = "SELECT pg_sleep(600)"
+BACKENDS = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
 
 
 def in_a_thread(do: Callable[[], Any]) -> Any:
@@ -83,3 +85,27 @@ def test_a_connection_that_is_open_already_is_limited_too() -> None:
         return ask("SELECT 1" if connection.vendor != "postgresql" else "SHOW statement_timeout")
 
     assert in_a_thread(work) in (("500ms",), (1,))
+
+
+def fall_silent_in_a_transaction() -> None:
+    """Until the server has given this connection up, which another one sees."""
+    others = connections.create_connection("default")
+    with transaction.atomic():
+        (backend,) = ask("SELECT pg_backend_pid()")
+        with others.cursor() as cursor:
+            wait_for(lambda: not cursor.execute(BACKENDS, [backend]).fetchone()[0])
+        others.close()
+        ask("SELECT 1")
+
+
+def test_who_says_nothing_while_others_wait_for_its_locks_is_given_up() -> None:
+    def work() -> Any:
+        limit_silence(60, idle_s=0.5)
+        if connection.vendor != "postgresql":
+            return ask("SELECT 1")
+        with pytest.raises(DatabaseError):
+            fall_silent_in_a_transaction()
+        connections.close_all()
+        return ask("SELECT 1")
+
+    assert in_a_thread(work) == (1,)
