@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from apps.accounts.models import LoginLink, User
+from apps.accounts.models import AuditEntry, LoginLink, User
 from apps.accounts.roles import ROLES
 from apps.accounts.services import LIFETIME, UserMayNotSignIn, issue_login_link
 from apps.core.admin import ModelAdmin, ReadOnlyAdmin
@@ -167,3 +167,14 @@ class LoginLinkAdmin(ReadOnlyAdmin[LoginLink]):
     def fate(self, link: LoginLink) -> str:
         fate = link.fate(utc_now())
         return label(str(fate.label), fate.colour)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
+    """What people did that leaves no other row."""
+
+    list_display = ("at", "action", "subject", "actor_name", "source")
+    list_filter = ("action", "source")
+    list_fullwidth = True
+    search_fields = ("subject", "actor_name")
+    fields = ("at", "action", "subject", "actor_name", "actor", "source", "details")

@@ -56,3 +56,29 @@ class LoginLink(models.Model):
         if self.revoked_at is not None:
             return self.Fate.REVOKED
         return self.Fate.OPEN if self.expires_at > now else self.Fate.EXPIRED
+
+
+class AuditEntry(models.Model):
+    """Something somebody did. It names its subject in words, because the subject may be gone."""
+
+    SHELL = "SHELL"
+
+    at = models.DateTimeField()
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    actor_name = models.CharField(
+        "by", max_length=150, blank=True, help_text="A user name; from a shell, that of the machine's account."
+    )
+    source = models.CharField(max_length=16, help_text="Where it came from: admin, shell, API, or the platform itself.")
+    action = models.CharField(max_length=60)
+    subject = models.CharField(max_length=200)
+    details = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        verbose_name_plural = "audit entries"
+        indexes = [models.Index(fields=["-at", "-id"], name="audit_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"

@@ -52,6 +52,7 @@ ADMIN = DEVELOPER | {
     "accounts.add_user",
     "accounts.change_user",
     "accounts.delete_user",
+    "accounts.view_auditentry",
     "accounts.view_loginlink",
     "accounts.add_loginlink",
     "accounts.delete_loginlink",

@@ -29,6 +29,7 @@ from apps.registry.cron import BadSchedule, zone_named
 from apps.registry.models import App
 from apps.registry.schedules import describe_schedule, next_due_times
 from apps.registry.services import change_app
+from apps.runtime.lifecycle import cancel_removal
 from apps.runtime.models import LIVE, Command, Runtime, State
 from apps.runtime.services import issue_command
 from collectors.discovery import find_rooms, installed_rooms
@@ -43,6 +44,8 @@ VERBS: dict[Command.Verb, tuple[str, str]] = {
     Command.Verb.ENABLE: ("registry.change_app", "enabled"),
     Command.Verb.DISABLE: ("registry.change_app", "disabled"),
 }
+#: Not a command: the cancellation of a removal (`apps/runtime/lifecycle.py`).
+KEEP = "KEEP"
 STRIP = 50
 DUE_SHOWN = 5
 
@@ -199,6 +202,8 @@ class AppAdmin(ModelAdmin[App]):
     def command_view(self, request: HttpRequest, app_id: int) -> HttpResponse:
         """One button of the page of an app."""
         app = self._app(request, app_id)
+        if request.POST.get("verb") == KEEP:
+            return self._keep(request, app)
         try:
             verb = _verb(request.POST.get("verb", ""))
         except BadOrder as error:
@@ -207,6 +212,16 @@ class AppAdmin(ModelAdmin[App]):
         if not request.user.has_perm(VERBS[verb][0]):
             raise PermissionDenied
         return self._told(request, app, self._command(request, app, verb))
+
+    def _keep(self, request: HttpRequest, app: App) -> HttpResponse:
+        if not self.has_switch_permission(request):
+            raise PermissionDenied
+        issuer: Any = request.user
+        if cancel_removal(app, source=Command.Source.ADMIN, issuer=issuer, now=utc_now()):
+            self.message_user(request, f"{app.code} is kept; it is disabled.", messages.SUCCESS)
+        else:
+            self.message_user(request, f"{app.code} is not going to be removed.", messages.ERROR)
+        return redirect(reverse("admin:registry_app_change", args=[app.pk]))
 
     def start_view(self, request: HttpRequest, app_id: int) -> HttpResponse:
         """A run with other arguments than those of the app."""

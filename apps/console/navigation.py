@@ -60,6 +60,7 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
         ("Users", "person", "accounts_user_changelist", "accounts.view_user"),
         ("Roles", "group", "auth_group_changelist", "auth.view_group"),
         ("Login links", "key", "accounts_loginlink_changelist", "accounts.view_loginlink"),
+        ("Audit", "fact_check", "accounts_auditentry_changelist", "accounts.view_auditentry"),
     ],
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Window
 
 from apps.console.tables import page_errors
 from apps.registry.models import App
@@ -70,7 +70,10 @@ class HomePage:
     measured_at: datetime
     day: Day
     broken_rooms: list[BrokenRoom]
+    disabled: list[App]
+    """Apps that the platform disabled by itself."""
     failures: list[Runtime]
+    """The last run of each app whose last run went wrong, those of `disabled` left out."""
     live: list[Runtime]
     recent: list[Runtime]
     due: list[App]
@@ -80,24 +83,25 @@ class HomePage:
     @property
     def needs_somebody(self) -> bool:
         """Whether anything waits for a person."""
-        return bool(self.broken_rooms or self.failures)
+        return bool(self.broken_rooms or self.disabled or self.failures)
 
 
 def home_page(*, now: datetime) -> HomePage:
     """Read the home page."""
-    apps = list(newest_first(App.objects.select_related("parent"))[: APPS_SHOWN + 1])
-    shown = apps[:APPS_SHOWN]
+    # Counted in the same query: the order takes a look at every app anyway.
+    shown = list(newest_first(App.objects.annotate(app_count=Window(Count("*"))))[:APPS_SHOWN])
     return HomePage(
         measured_at=now,
         day=_day(now),
         broken_rooms=broken_rooms(),
+        disabled=list(App.objects.exclude(fatal=App.Fatal.NONE).order_by("-fatal_at", "code")[:50]),
         failures=_failures(),
         live=list(_runs().filter(state__in=OPEN).order_by("queued_at", "id")[:50]),
         # "not open" rather than "ended": almost every run has ended, so the index by time is the one to walk.
         recent=list(_runs().exclude(state__in=OPEN).order_by("-queued_at", "-id")[:RUNS_SHOWN]),
         due=list(App.objects.filter(is_enabled=True, next_run_at__isnull=False).order_by("next_run_at")[:DUE_SHOWN]),
         lines=strips(shown, STRIP),
-        app_count=len(shown) if len(apps) <= APPS_SHOWN else App.objects.count(),
+        app_count=shown[0].app_count if shown else 0,  # type: ignore[attr-defined]
     )
 
 
@@ -141,9 +145,9 @@ def _runs() -> QuerySet[Runtime]:
 
 
 def _failures() -> list[Runtime]:
-    """Apps whose last telling run went wrong, as that run."""
+    """Apps whose last telling run went wrong, as that run; without those that the platform disabled for it."""
     last = Runtime.objects.filter(app=OuterRef("pk"), state__in=TELLING).order_by("-queued_at", "-id").values("pk")[:1]
-    last_runs = App.objects.annotate(last_run=Subquery(last)).values("last_run")
+    last_runs = App.objects.filter(fatal=App.Fatal.NONE).annotate(last_run=Subquery(last)).values("last_run")
     return list(_runs().filter(pk__in=last_runs, state__in=WRONG).order_by("-queued_at")[:50])
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Model, Q, QuerySet
 
+from apps.accounts.models import AuditEntry
 from apps.logs.group_models import ErrorGroup, ErrorGroupApp
 from apps.logs.models import JournalFile, Log, LogRejected
 from apps.logs.retention_models import SweptTable
@@ -27,6 +28,7 @@ from apps.registry.models import App
 from apps.runtime.function_models import FunctionLog
 from apps.runtime.lifecycle import StillRunning, due_removals, purge_app
 from apps.runtime.models import ENDED, Command, Runtime
+from apps.runtime.node_models import Node
 from apps.runtime.run_removal import delete_runs
 from apps.runtime.table_size import table_bytes
 
@@ -68,7 +70,9 @@ class Sweep:
             Rule("journals without a run", text, (JournalFile,), self._platform_journals(days)),
             self._commands(),
             self._messages(),
+            self._audit(),
             self._runs(),
+            self._managers(),
             Rule("apps to be removed", "until their grace is over", (App,), self._removals),
         ]
 
@@ -133,6 +137,17 @@ class Sweep:
         days = settings.DC_RETENTION_COMMANDS_DAYS
         return Rule("messages", _text(days), (Delivery,), self._by(Delivery, "created_at", self._before(days)))
 
+    def _audit(self) -> Rule:
+        days = settings.DC_RETENTION_COMMANDS_DAYS
+        return Rule("audit entries", _text(days), (AuditEntry,), self._by(AuditEntry, "at", self._before(days)))
+
+    def _managers(self) -> Rule:
+        """Managers that ended, each start one row; those that a run or a command names stay with it."""
+        days = settings.DC_RETENTION_RUNS_DAYS
+        ended = Node.objects.filter(runtimes__isnull=True, commands__isnull=True)
+        rows = ended.filter(ended_at__lt=self._before(days)) if days else ended.none()
+        return Rule("managers that ended", _text(days), (Node,), lambda real: _oldest_first(rows, is_real=real))
+
     def _runs(self) -> Rule:
         """Runs that ended, never live ones, with their lines, journals and functions."""
         days, most = settings.DC_RETENTION_RUNS_DAYS, settings.DC_RETENTION_RUNS_MAX_ROWS
@@ -150,7 +165,7 @@ class Sweep:
                 yield 1
                 continue
             with suppress(StillRunning):
-                for table, count in purge_app(app, now=self.now):
+                for table, count in purge_app(app, source=Command.Source.PLATFORM, now=self.now):
                     yield count if table == "apps" else 0
 
 

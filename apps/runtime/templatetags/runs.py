@@ -7,6 +7,8 @@ from django import template
 from apps.core.clock import utc_now
 from apps.core.labels import label
 from apps.core.templatetags.facts import span
+from apps.registry.models import App
+from apps.registry.schedules import describe_schedule
 from apps.runtime.models import Runtime, State
 
 register = template.Library()
@@ -37,3 +39,9 @@ def time_left(run: Runtime) -> str:
     """How long it will still take, by its own estimate; empty when it made none, or was wrong."""
     left = (run.eta_at - utc_now()).total_seconds() if run.eta_at else 0.0
     return span(left) if left > 0 else ""
+
+
+@register.filter
+def schedule(app: App) -> str:
+    """When the clock starts an app, in plain words."""
+    return describe_schedule(app)

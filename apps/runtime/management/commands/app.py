@@ -190,12 +190,12 @@ class Command(BaseCommand):
     # -- Leaving -------------------------------------------------------------------------------------------------------
 
     def _unmanage(self, app: App, options: dict[str, Any]) -> None:
-        lifecycle.unmanage(app, now=utc_now())
+        lifecycle.unmanage(app, source=Order.Source.SHELL, now=utc_now())
         self._say(options, app, f"{app.code} is off the clock; it runs only when somebody starts it.")
 
     def _remove(self, app: App, options: dict[str, Any]) -> None:
         if options["cancel"]:
-            if not lifecycle.cancel_removal(app, now=utc_now()):
+            if not lifecycle.cancel_removal(app, source=Order.Source.SHELL, now=utc_now()):
                 raise CommandError(f"{app.code} is not going to be removed.", returncode=REFUSED)
             self._say(options, app, f"{app.code} is kept; it is disabled.")
             return
@@ -220,7 +220,7 @@ class Command(BaseCommand):
         if typed.strip() != app.code:
             raise CommandError(f"Nothing was deleted: that is not {app.code}.", returncode=REFUSED)
         deleted: dict[str, int] = {}
-        for table, count in lifecycle.purge_app(app, now=utc_now()):
+        for table, count in lifecycle.purge_app(app, source=Order.Source.SHELL, now=utc_now()):
             deleted[table] = deleted.get(table, 0) + count
         if options["json"]:
             self.stdout.write(json.dumps({"app": app.code, "deleted": deleted}))

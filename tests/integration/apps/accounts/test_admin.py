@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from apps.accounts.audit import record
 from apps.accounts.models import LoginLink, User
 from apps.accounts.services import issue_login_link
 from apps.core.clock import utc_now
@@ -134,3 +135,16 @@ def test_links_are_listed_with_what_became_of_them() -> None:
     assert "open" in page
     for link in LoginLink.objects.all():
         assert link.token_hash not in page
+
+
+def test_audit_entries_are_shown_to_administrators_and_changed_by_nobody() -> None:
+    entry = record(
+        "app.purged", "a.b.c", source="ADMIN", actor=make_person("admin"), now=utc_now(), deleted={"runs": 2}
+    )
+    address = "/admin/accounts/auditentry/"
+    assert "a.b.c" in signed_in("admin").get(address).text
+    page = signed_in("superuser").get(f"{address}{entry.pk}/change/").text
+    assert "app.purged" in page
+    assert 'name="_save"' not in page
+    assert signed_in("superuser").post(f"{address}{entry.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert signed_in("operator").get(address).status_code == 403

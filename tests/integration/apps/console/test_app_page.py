@@ -9,6 +9,7 @@ import pytest
 from django.contrib.messages import constants
 from pytest_django import DjangoAssertNumQueries
 
+from apps.accounts.models import AuditEntry
 from apps.core.clock import utc_now
 from apps.registry.models import App
 from apps.runtime.models import Command, Runtime, State
@@ -271,3 +272,17 @@ def test_a_live_run_is_restarted() -> None:
     make_run(app, State.RUNNING)
     assert messages_of(press(app, "RESTART")) == ["examples.shop.books was asked to start anew."]
     assert Command.objects.get().verb == Command.Verb.RESTART
+
+
+def test_a_removal_is_cancelled_on_the_page_by_who_may_switch_apps() -> None:
+    app = make_app(remove_after=utc_now() + timedelta(days=3))
+    page = f"{APPS}{app.pk}/change/"
+    assert 'value="KEEP"' in signed_in("operator").get(page).text
+    assert 'value="KEEP"' not in signed_in("viewer").get(page).text
+    assert press(app, "KEEP", role="viewer").status_code == 403
+    assert messages_of(press(app, "KEEP")) == ["examples.shop.books is kept; it is disabled."]
+    assert App.objects.get().remove_after is None
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.actor_name, entry.source) == ("app.removal_cancelled", "operator", "ADMIN")
+    assert messages_of(press(app, "KEEP")) == ["examples.shop.books is not going to be removed."]
+    assert AuditEntry.objects.count() == 1

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from apps.console import tables
 from apps.console.selectors import HomePage, home_page
 from apps.core.clock import utc_now
+from apps.registry.models import App
 from apps.runtime.models import State
 from collectors.discovery import installed_rooms
 from tests.integration.factories import make_app, make_run
@@ -51,6 +52,31 @@ def test_an_app_needs_somebody_when_its_last_telling_run_went_wrong() -> None:
     page = signed_in("viewer").get("/admin/").text
     assert "The site is closed." in page
     assert page.count("disabled") >= 1
+
+
+def test_an_app_that_the_platform_disabled_needs_somebody_and_says_why() -> None:
+    now = utc_now()
+    off = make_app("a.b.off", fatal=App.Fatal.FAILED, fatal_reason="3 runs in a row failed: no price.", fatal_at=now)
+    make_run(off, State.FAILED, cause="No price.")
+    # Its last run went well: only its schedule is wrong.
+    clock = make_app(
+        "a.b.clock", fatal=App.Fatal.BLOCKED, fatal_reason="Its schedule cannot be followed.", fatal_at=now
+    )
+    make_run(clock, State.SUCCEEDED)
+    make_app("a.b.by_hand")
+    home = read()
+    assert {app.code for app in home.disabled} == {off.code, clock.code}
+    assert (home.failures, home.needs_somebody) == ([], True)
+    page = signed_in("viewer").get("/admin/").text
+    for text in ("disabled by the platform", off.fatal_reason, clock.fatal_reason):
+        assert text in page
+    assert f'href="/admin/registry/app/{clock.pk}/change/"' in page
+
+
+def test_what_is_due_next_says_by_which_schedule() -> None:
+    cron = {"schedule": App.Schedule.CRON, "cron": "30 2 * * *", "time_zone": "Europe/Berlin"}
+    make_app("a.b.nightly", is_enabled=True, next_run_at=utc_now() + timedelta(hours=1), **cron)
+    assert "cron 30 2 * * * Europe/Berlin, due" in signed_in("viewer").get("/admin/").text
 
 
 def test_a_running_app_shows_its_progress() -> None:

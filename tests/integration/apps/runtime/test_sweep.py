@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from apps.accounts.audit import record
+from apps.accounts.models import AuditEntry
 from apps.core.clock import utc_now
 from apps.logs.group_models import ErrorGroup
 from apps.logs.indexing import LINES, index_chunks
@@ -22,16 +25,19 @@ from apps.logs.search_models import LogChunk
 from apps.notifications.models import Channel, Delivery
 from apps.runtime import sweep as sweep_module
 from apps.runtime import tasks
+from apps.runtime.ending import end_run
 from apps.runtime.function_models import AppFunction, FunctionLog
 from apps.runtime.journals import journal_root, open_journal
+from apps.runtime.lifecycle import purge_app
 from apps.runtime.models import Command, Runtime, State
-from apps.runtime.process import node_name
+from apps.runtime.node_models import Node
+from apps.runtime.process import identify_self, node_name
 from apps.runtime.services import issue_command
 from apps.runtime.shipper import Shipper
 from apps.runtime.sweep import measure, sweep
 from apps.runtime.sweep_journals import Swept, sweep_journals
 from collectors.toolkit.journal import Journal
-from tests.integration.factories import make_app, make_run
+from tests.integration.factories import make_app, make_node, make_run
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -344,3 +350,50 @@ def test_without_dbstat_the_size_is_unknown_and_the_rest_is_shown(monkeypatch: p
     monkeypatch.setattr("apps.runtime.table_size._SQLITE", "SELECT sum(pgsize) FROM no_such_table WHERE %s")
 
     assert {table.bytes for table in measure(now=NOW)} == {None}
+
+
+def test_managers_that_ended_go_when_no_run_and_no_command_names_them() -> None:
+    long_ago = utc_now() - timedelta(days=400)
+    gone, named, asked, fresh, _alive = (make_node(host=name) for name in ("gone", "named", "asked", "fresh", "alive"))
+    Node.objects.filter(pk__in=[gone.pk, named.pk, asked.pk]).update(ended_at=long_ago)
+    Node.objects.filter(pk=fresh.pk).update(ended_at=utc_now())
+    app = make_app()
+    make_run(app, State.SUCCEEDED, owner=named)
+    Command.objects.filter(pk=issue_command(app, Command.Verb.DISABLE, source=Command.Source.SHELL).pk).update(
+        claimed_by=asked
+    )
+    (row,) = [table for table in measure(now=utc_now()) if table.name == "managers that ended"]
+    assert (row.row_count, row.due_count) == (5, 1)
+    assert swept()["managers that ended"] == 1
+    assert set(Node.objects.values_list("host", flat=True)) == {"named", "asked", "fresh", "alive"}
+
+
+def test_audit_entries_go_as_late_as_commands() -> None:
+    for days in (300, 400):
+        record("app.purged", f"a.b.{days}", source="SHELL", now=utc_now() - timedelta(days=days))
+    assert swept()["audit entries"] == 1
+    assert AuditEntry.objects.get().subject == "a.b.300"
+
+
+def test_the_file_of_a_removed_run_is_not_shipped_again_by_the_machine_that_has_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run, there = make_run(make_app(), State.RUNNING), tmp_path / "there"
+    monkeypatch.setattr("socket.gethostname", lambda: "there")
+    journal = Journal(there / run.pk, about=lambda: {"runtime": run.pk, "role": "collector", **asdict(identify_self())})
+    journal.write("log", {"event": "said once", "level": 20})
+    journal.close()
+    Shipper(there).ship_all()
+    assert Log.objects.count() == 1
+    monkeypatch.undo()
+    assert end_run(run, State.CRASHED, now=NOW)
+    list(purge_app(run.app, source=Command.Source.SHELL, now=NOW))
+    monkeypatch.setattr("socket.gethostname", lambda: "there")
+    # A manager that was started since, and knows nothing but what is in the database.
+    Shipper(there).ship_all()
+    assert not Log.objects.exists()
+    later = utc_now() + timedelta(days=8)
+    assert sweep_journals(there, now=later).files == 1
+    assert JournalFile.objects.count() == 1
+    sweep(now=utc_now() + timedelta(days=200), sleep=lambda _seconds: None)
+    assert not JournalFile.objects.exists()
