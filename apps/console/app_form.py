@@ -23,7 +23,7 @@ FIELDSETS: Any = [
         "When it runs",
         {"fields": ("kind", "schedule", "interval_s", "cron", "time_zone", "jitter_s", "overlap", "missed")},
     ),
-    ("How it runs", {"fields": ("args", "queue", "max_parallel", "warm_start")}),
+    ("How it runs", {"fields": ("args", "queue", "max_parallel", "is_exclusive", "warm_start")}),
     ("After a failure", {"fields": ("retry_attempts", "retry_interval_s", "disable_after")}),
     (
         "Limits",

@@ -7,6 +7,7 @@ manager brings into the database, and the manager ends the run when no process o
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 from apps.registry.models import App
@@ -16,19 +17,25 @@ from apps.runtime.journals import open_journal
 from apps.runtime.models import Runtime, State
 from apps.runtime.pulse import ProgressTeller
 from apps.runtime.runner import End, code_version, exit_code, perform, write_end
-from apps.runtime.supervision.spec import RunSpec
+from apps.runtime.supervision.spec import NO_JOURNAL, RunSpec
 from collectors.identity import parse_code
 from collectors.loader import Source, SourceError, load_source
 
 
 def run_spec(spec: RunSpec) -> int:
-    """Execute a claimed run in this process and return its exit code. Raises `OSError` without a journal."""
+    """Execute a claimed run in this process and return its exit code. `NO_JOURNAL`: it could not even say so."""
     _mute_console()
     # A little less than the grace: whoever waits for the whole of it kills what is left.
     grace_s = max(0.5, 0.8 * spec.stop_grace_s)
     with Interrupts(grace_s=grace_s, time_limit_s=spec.time_limit_s) as interrupts:
         run = _run_of(spec)
-        with ProgressTeller(open_journal(run)) as progress:
+        try:
+            journal = open_journal(run)
+        except OSError as error:
+            reason = f"{error.strerror or error} ({error.filename})"
+            sys.stderr.write(f"The journal of the run cannot be written: {reason}.\n")
+            return NO_JOURNAL
+        with ProgressTeller(journal) as progress:
             try:
                 source, args = _source_of(spec)
             except (SourceError, BadArguments) as error:
@@ -36,7 +43,6 @@ def run_spec(spec: RunSpec) -> int:
                 write_end(progress.journal, End(State.FAILED, str(error)), {"is_complete": False})
                 return exit_code(State.FAILED)
             progress.journal.write("begin", {"code_version": code_version(source.info)})
-            journal = progress.journal
             end, _ = perform(run, source, args=args, interrupts=interrupts, journal=journal, progress=progress)
     return exit_code(end.state, end.signum)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.runtime.models import State
-from apps.runtime.supervision.spec import ExitReport
+from apps.runtime.supervision.spec import NO_JOURNAL, ExitReport
 from apps.runtime.verdicts import PLATFORM
 
 #: What the frame `end` may say about the row.
@@ -27,7 +27,10 @@ LIMITS = {
     "memory": "It used more memory than its limit and was killed",
     "cpu": "It used more CPU time than its limit and was ended",
     "processes": "It had more processes than its limit and was killed",
+    "lease": "Its manager was cut off from the platform, and its app is exclusive, so it was ended",
 }
+#: Who ended the run, where that was no fault of its app.
+FAULTS_OF_THE_PLATFORM = ("manager_lost", "shim_lost", "lease")
 MANAGER_LOST = "Its manager was lost"
 LONGEST_CATEGORY = 32
 
@@ -61,8 +64,10 @@ def judge(end: Mapping[str, Any] | None, report: ExitReport | None, about: Circu
     values = {name: value for name, value in (end or {}).items() if name in NUMBERS and value is not None}
     if "error_category" in values:
         values["error_category"] = str(values["error_category"])[:LONGEST_CATEGORY]
-    if state == State.CRASHED and (report is None or report.reason in ("manager_lost", "shim_lost")):
+    if state == State.CRASHED and (report is None or report.reason in FAULTS_OF_THE_PLATFORM):
         values["error_category"] = PLATFORM
+    if end is None and report is not None and report.code == NO_JOURNAL:
+        values["error_category"] = PLATFORM  # a full disk, or a folder without permission
     if report is not None:
         values |= {"exit_code": report.code, "signal": report.signal}
         seen = {"peak_memory_bytes": report.peak_memory_bytes, "cpu_s": report.cpu_s}
@@ -109,7 +114,7 @@ def _without_a_word(report: ExitReport, about: Circumstances, *, contradicted: b
             )
         case "time_limit":
             return State.TIMED_OUT, _time_limit(about)
-        case "memory" | "cpu" | "processes":
+        case "memory" | "cpu" | "processes" | "lease":
             return State.CRASHED, f"{LIMITS[report.reason]}{tail}"
         case "manager_lost":
             return State.CRASHED, f"{MANAGER_LOST}; {how}." if how else f"{MANAGER_LOST}."

@@ -203,7 +203,7 @@ class Manager:
             return  # the answer to the claim took longer than the lease; the sweep finds it if it is still ours
         self.charges[run.pk] = Charge(run)
         try:
-            self.supervisor.start(spec_of(run))
+            self.supervisor.start(spec_of(run, lease_note=self.crew.heartbeat.note.path))
         except (CannotStart, TypeError, ValueError) as error:
             del self.charges[run.pk]
             if isinstance(error, CannotStart):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
@@ -14,10 +14,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.admin import ReadOnlyAdmin
+from apps.core.clock import utc_now
 from apps.core.labels import label
 from apps.core.templatetags.facts import ago, legible
 from apps.runtime.models import LIVE
 from apps.runtime.node_models import Mark, Node
+from apps.runtime.nodes import ask_to_drain
 from apps.runtime.templatetags.runs import state as state_of
 
 SHOWN = 100
@@ -47,6 +49,7 @@ class NodeAdmin(ReadOnlyAdmin[Node]):
 
     list_display = ("host", "standing", "slots_text", "queues_text", "heartbeat", "broker", "started", "ended")
     list_filter = (AliveFilter, "is_draining")
+    actions = ("drain", "undrain")
     list_fullwidth = True
     search_fields = ("host", "id__startswith")
     fieldsets = (
@@ -62,6 +65,24 @@ class NodeAdmin(ReadOnlyAdmin[Node]):
         # Leases are written with the clock of the database, so it is asked whether they are over.
         is_late = ExpressionWrapper(Q(lease_until__lt=Now()), output_field=BooleanField())
         return super().get_queryset(request).annotate(is_late=is_late)
+
+    def has_drain_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("runtime.add_command"))
+
+    @admin.action(description="Take no more runs", permissions=["drain"])
+    def drain(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        self._set_draining(request, nodes, is_draining=True)
+
+    @admin.action(description="Take runs again", permissions=["drain"])
+    def undrain(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
+        self._set_draining(request, nodes, is_draining=False)
+
+    def _set_draining(self, request: HttpRequest, nodes: QuerySet[Node], *, is_draining: bool) -> None:
+        issuer: Any = request.user
+        done = ask_to_drain(nodes, is_draining=is_draining, issuer=issuer, now=utc_now())
+        words = "no more runs" if is_draining else "runs again"
+        text = f"{done} of {len(nodes)} managers take {words}, from their next heartbeat on."
+        self.message_user(request, text, messages.SUCCESS if done else messages.WARNING)
 
     @admin.display(description="state")
     def standing(self, node: Node) -> str:

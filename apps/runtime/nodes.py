@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import DatabaseError, connections, transaction
 
+from apps.accounts.audit import record
+from apps.accounts.models import User
 from apps.core.clock import database_now
 from apps.core.silence import limit_silence
 from apps.runtime.models import LIVE, Runtime, State
 from apps.runtime.node_models import Node
 from apps.runtime.process import ProcessIdentity, identify_self, is_gone, node_name
+from apps.runtime.supervision.lease import LeaseNote, boot_time
 from collectors import __version__
 
 log = structlog.get_logger("manager")
@@ -65,6 +68,18 @@ def end_node(node: Node, cause: str) -> None:
     Node.objects.filter(pk=node.pk, ended_at__isnull=True).update(ended_at=database_now(), end_cause=cause, used=0)
 
 
+def ask_to_drain(nodes: Iterable[Node], *, is_draining: bool, issuer: User, now: datetime) -> int:
+    """Have managers claim no more runs, or claim again, from their next heartbeat on. How many there were to ask."""
+    asked = 0
+    for node in nodes:
+        with transaction.atomic():
+            if Node.objects.filter(pk=node.pk, ended_at__isnull=True).update(is_draining=is_draining):
+                action = "manager.draining" if is_draining else "manager.claiming"
+                record(action, str(node), source="ADMIN", actor=issuer, now=now)
+                asked += 1
+    return asked
+
+
 def adopt_lost_runs(node: Node) -> list[str]:
     """Take over the live runs of managers of this machine whose process is gone. Returns their ids.
 
@@ -106,7 +121,8 @@ class Heartbeat(threading.Thread):
         #: What somebody wrote into the row: no more runs are to be claimed.
         self.is_asked_to_drain = False
         self._closing = threading.Event()
-        self._beaten_at = _boot_time()
+        self._beaten_at = boot_time()
+        self.note = LeaseNote()
 
     def run(self) -> None:
         """Until closed or lost."""
@@ -125,7 +141,7 @@ class Heartbeat(threading.Thread):
     def beat(self) -> None:
         """One heartbeat. Raises `DatabaseError`."""
         condition = self.condition()
-        begun, now = _boot_time(), database_now()
+        begun, now = boot_time(), database_now()
         alive = Node.objects.filter(pk=self.node.pk, ended_at__isnull=True).update(
             heartbeat_at=now, lease_until=now + LEASE, used=condition.used, broker_error=condition.broker_error[:2000]
         )
@@ -134,6 +150,7 @@ class Heartbeat(threading.Thread):
             self.on_lost()
             return
         self._beaten_at = begun
+        self.note.renew(begun)
         row = Node.objects.filter(pk=self.node.pk)
         if condition.is_draining:
             row.filter(is_draining=False).update(is_draining=True)
@@ -143,14 +160,10 @@ class Heartbeat(threading.Thread):
     @property
     def holds_lease(self) -> bool:
         """Whether the lease was renewed recently enough to rely on it. Time in suspension counts."""
-        return not self.is_lost and _boot_time() - self._beaten_at < LEASE.total_seconds() - 1
+        return not self.is_lost and boot_time() - self._beaten_at < LEASE.total_seconds() - 1
 
     def close(self) -> None:
         """Beat no more."""
         self._closing.set()
         if self.is_alive():
             self.join(5)
-
-
-def _boot_time() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -18,9 +18,11 @@ from django.db import close_old_connections, connections
 
 from apps.core.clock import database_now
 from apps.runtime.frames import MOST
+from apps.runtime.leash import Leash
 from apps.runtime.models import LIVE, Runtime
 from apps.runtime.shipper import Shipper
 from apps.runtime.stop_requests import asked_to_stop
+from apps.runtime.supervision.lease import boot_time
 from collectors.toolkit.journal import Journal
 
 log = structlog.get_logger("runtime")
@@ -104,17 +106,22 @@ class Pulse(Progress):
         self.on_stop_asked = on_stop_asked
         self.journal_complete = False
         self._is_failing = False
+        self._leash = Leash() if run.app.is_exclusive else None
         self._next_sign = time.monotonic() + SIGN_S
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
+        if self._leash is not None:
+            self._leash.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._leash is not None:
+            self._leash.close()
         self.journal.close()
         self._done.set()
         self._thread.join()
@@ -148,9 +155,12 @@ class Pulse(Progress):
     def _ship(self) -> bool:
         self.shipper.ship(self.journal.path)
         if time.monotonic() >= self._next_sign:
+            begun = boot_time()
             Runtime.objects.filter(pk=self.run.pk, epoch=self.run.epoch, state__in=LIVE).update(
                 heartbeat_at=database_now()
             )
+            if self._leash is not None:
+                self._leash.renew(begun)
             self._next_sign = time.monotonic() + SIGN_S
         if self.on_stop_asked is not None and asked_to_stop([self.run.pk]):
             on_stop_asked, self.on_stop_asked = self.on_stop_asked, None

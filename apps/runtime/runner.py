@@ -28,6 +28,7 @@ from apps.runtime.next_run import next_run_words, obey_next_run
 from apps.runtime.process import identify_self
 from apps.runtime.pulse import Progress, Pulse
 from apps.runtime.shipper import Shipper
+from apps.runtime.verdicts import PLATFORM
 from apps.runtime.wakeups import Wakeups
 from apps.runtime.wiring import Wiring, wire
 from collectors.contract import Failure, Outcome
@@ -76,7 +77,7 @@ def execute(
         journal = open_journal(run)
     except OSError as error:
         cause = f"The journal of the run cannot be written: {error.strerror or error} ({error.filename})."
-        end_run(run, State.FAILED, now=utc_now(), cause=cause, exit_code=1)
+        end_run(run, State.FAILED, now=utc_now(), cause=cause, exit_code=1, error_category=PLATFORM)
         return State(run.state)
     if not begin(run, owner=identify_self(), code_version=code_version(source.info), now=utc_now()):
         journal.close()

@@ -9,7 +9,7 @@ from apps.runtime.supervision import RunSpec
 MB = 1024 * 1024
 
 
-def spec_of(run: Runtime) -> RunSpec:
+def spec_of(run: Runtime, *, lease_note: str | None = None) -> RunSpec:
     """The spec of a run whose app is loaded."""
     app, limits = run.app, limits_in_force(run)
     memory_mb, time_limit_s, stop_grace_s = limits["memory_limit_mb"], limits["time_limit_s"], limits["stop_grace_s"]
@@ -26,6 +26,7 @@ def spec_of(run: Runtime) -> RunSpec:
         memory_limit_bytes=memory_mb * MB if memory_mb else None,
         cpu_limit_s=limits["cpu_limit_s"],
         process_limit=limits["process_limit"],
+        lease_note=lease_note if app.is_exclusive else None,
         schedule_version=app.schedule_version,
         warm=app.warm_start,
     )

@@ -25,7 +25,7 @@ from apps.runtime.supervision.lifeline import Lifeline
 from apps.runtime.supervision.output import Output
 from apps.runtime.supervision.spec import ExitReport, Order
 from apps.runtime.supervision.tree import descendants, kill_all, look_at, send
-from apps.runtime.supervision.usage import Meter, account_for
+from apps.runtime.supervision.usage import CUT_OFF_GRACE_S, Meter, account_for
 
 #: How often limits are looked at, and how often usage is where there are none.
 LIMITS_EVERY_S, USAGE_EVERY_S = 0.25, 1.0
@@ -93,7 +93,7 @@ class Shim:
         by = "cgroup" if self.group and self.group.holds_limits else "shim"
         self.lifeline.say("started", pid=self.pid, pid_started=found.started if found else 0, limits_by=by)
         now = time.monotonic()
-        has_limits = any((memory, processes, spec.cpu_limit_s))
+        has_limits = any((memory, processes, spec.cpu_limit_s, spec.lease_note))
         self._sample_every = LIMITS_EVERY_S if has_limits else USAGE_EVERY_S
         self._next_sample = now + self._sample_every
         if spec.time_limit_s is not None:
@@ -163,8 +163,8 @@ class Shim:
         passed = self.meter.passed_limit() or (self.group.ran_out_of() if self.group else "")
         if not passed or self.reason:
             return
-        if passed == "cpu":
-            self._ask_to_stop("cpu", self.spec.stop_grace_s)
+        if passed in ("cpu", "lease"):
+            self._ask_to_stop(passed, self.spec.stop_grace_s if passed == "cpu" else CUT_OFF_GRACE_S)
         else:
             # More of it with every moment: there is no time for grace.
             self.reason = passed

@@ -7,6 +7,9 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+#: Exit code of a collector that could open no journal, from sysexits.h: EX_IOERR.
+NO_JOURNAL = 74
+
 
 class CannotStart(Exception):
     """No process can be started for a run; the message says why."""
@@ -29,6 +32,8 @@ class RunSpec:
     memory_limit_bytes: int | None = None
     cpu_limit_s: int | None = None
     process_limit: int | None = None
+    lease_note: str | None = None
+    """Of an exclusive app: where its manager notes that it holds its lease (lease.py)."""
     schedule_version: int = 0
     """Of the app, when the run was claimed: what a run that sets its next run has seen."""
     warm: bool = True

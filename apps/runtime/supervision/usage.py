@@ -8,11 +8,14 @@ import signal
 from dataclasses import replace
 
 from apps.runtime.supervision.cgroups import ControlGroup
+from apps.runtime.supervision.lease import CUT_OFF_S, renewed_s_ago
 from apps.runtime.supervision.spec import ExitReport, RunSpec
 from apps.runtime.supervision.tree import descendants, memory_of
 
 #: Looking at shared pages costs the kernel a walk through all of them, so it is done less often.
 EXACT_EVERY = 8
+#: What a run gets that was cut off from the platform and whose app is exclusive.
+CUT_OFF_GRACE_S = 1.5
 
 
 class Meter:
@@ -24,7 +27,9 @@ class Meter:
         self.peak_memory: int | None = None
 
     def passed_limit(self) -> str:
-        """Take a sample. Which limit is passed: memory, cpu, processes, or none ("")."""
+        """Take a sample. Which limit is passed: lease, memory, cpu, processes, or none ("")."""
+        if self._spec.lease_note is not None and renewed_s_ago(self._spec.lease_note) >= CUT_OFF_S:
+            return "lease"
         alive = [process for process in descendants(os.getpid()) if not process.is_zombie]
         spec = self._spec
         if spec.process_limit is not None and len(alive) > spec.process_limit:

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
+from apps.accounts.models import AuditEntry
 from apps.core.clock import utc_now
 from apps.runtime.models import State
 from apps.runtime.node_models import Mark, Node
 from tests.integration.factories import make_app, make_run
-from tests.integration.people import signed_in
+from tests.integration.people import messages_of, signed_in
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -85,3 +86,26 @@ def test_managers_are_not_written_by_hand() -> None:
 def test_marks_are_shown() -> None:
     Mark.objects.create(name="clock", at=utc_now())
     assert "clock" in signed_in().get("/admin/runtime/mark/").text
+
+
+def test_an_operator_has_a_manager_take_no_more_runs_and_take_them_again() -> None:
+    lab, gone = node("lab"), node("old", ended_at=utc_now())
+    nodes = {"_selected_action": [lab.pk, gone.pk]}
+    said = []
+    for action in ("drain", "undrain"):
+        response = signed_in("operator").post("/admin/runtime/node/", {"action": action, **nodes}, follow=True)
+        said += messages_of(response)
+        lab.refresh_from_db()
+        gone.refresh_from_db()
+        assert (lab.is_draining, gone.is_draining) == (action == "drain", False)
+    assert said == [
+        "1 of 2 managers take no more runs, from their next heartbeat on.",
+        "1 of 2 managers take runs again, from their next heartbeat on.",
+    ]
+    assert list(AuditEntry.objects.order_by("pk").values_list("action", "actor_name")) == [
+        ("manager.draining", "operator"),
+        ("manager.claiming", "operator"),
+    ]
+    signed_in("viewer").post("/admin/runtime/node/", {"action": "drain", **nodes})
+    lab.refresh_from_db()
+    assert not lab.is_draining

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 
 from apps.core.clock import database_now
 from apps.runtime.models import Runtime, State
 from apps.runtime.node_models import Node
-from apps.runtime.nodes import LEASE, Condition, Heartbeat, adopt_lost_runs, end_node, register_node
+from apps.runtime.nodes import (
+    LEASE,
+    Condition,
+    Heartbeat,
+    adopt_lost_runs,
+    end_node,
+    register_node,
+    register_when_possible,
+)
 from apps.runtime.process import identify_self
+from apps.runtime.supervision.lease import boot_time, renewed_s_ago
 from tests.integration.factories import make_app, make_node, make_run
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -34,6 +45,29 @@ def test_a_heartbeat_renews_the_lease_and_says_how_it_is() -> None:
     node.refresh_from_db()
     assert node.lease_until > database_now()
     assert (node.used, node.broker_error, node.is_draining) == (3, "Connection refused.", False)
+
+
+def test_the_note_for_exclusive_runs_is_renewed_with_the_lease_and_not_without() -> None:
+    node = make_node()
+    heartbeat = beating(node)
+    heartbeat.note.renew(boot_time() - 60)
+    heartbeat.beat()
+    assert renewed_s_ago(heartbeat.note.path) < 30
+    heartbeat.note.renew(boot_time() - 60)
+    end_node(node, "It was not heard of for 60 s.")
+    heartbeat.beat()
+    assert renewed_s_ago(heartbeat.note.path) >= 60
+
+
+def test_a_manager_that_is_told_to_end_before_the_database_is_there_is_no_node() -> None:
+    tries: list[Exception] = []
+    with connection.execute_wrapper(_away):
+        node = register_when_possible(slots=1, queues=["runs"], is_over=lambda: bool(tries), on_failure=tries.append)
+    assert (node, len(tries), Node.objects.count()) == (None, 1, 0)
+
+
+def _away(*_: Any) -> Any:
+    raise OperationalError("The database is away.")
 
 
 def test_a_node_that_was_ended_learns_of_it_and_stays_ended() -> None:

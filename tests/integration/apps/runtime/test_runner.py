@@ -6,6 +6,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +14,15 @@ import structlog
 
 from apps.core.clock import utc_now
 from apps.logs.models import Log
-from apps.runtime import runner
+from apps.registry.models import App
+from apps.runtime import leash, runner
 from apps.runtime.claims import open_run
+from apps.runtime.collector import run_spec
 from apps.runtime.function_models import FunctionLog
 from apps.runtime.interrupts import Interrupts
 from apps.runtime.models import Runtime, State
 from apps.runtime.process import identify_self
+from apps.runtime.supervision.spec import NO_JOURNAL, RunSpec
 from collectors.contract import Context, Ending, Outcome
 from collectors.sources.examples.shop.books.models import Book
 from collectors.toolkit.errors import SiteUnreachable
@@ -239,3 +243,31 @@ def test_watched_functions_are_counted_and_their_lines_say_the_chain() -> None:
     assert rows["price_of"].solved == 5
     chains = set(Log.objects.filter(runtime=run, message="price.read").values_list("call_chain", flat=True))
     assert chains == {"collect_all > price_of"}
+
+
+def test_a_journal_that_cannot_be_opened_is_no_fault_of_the_app(settings: Any, tmp_path: Path) -> None:
+    settings.DC_DATA_DIR = tmp_path / "file"
+    settings.DC_DATA_DIR.write_text("in the way")
+    run = execute(lambda _context: None)
+    assert (run.state, run.error_category, run.exit_code) == (State.FAILED, "platform", 1)
+    assert run.cause.startswith("The journal of the run cannot be written: Not a directory")
+    assert App.objects.get().failures_in_a_row == 0
+
+
+def test_a_collector_without_a_journal_says_so_to_its_supervisor(
+    settings: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.DC_DATA_DIR = tmp_path / "file"
+    settings.DC_DATA_DIR.write_text("in the way")
+    spec = RunSpec(run_id="r", app_id=1, app_code="examples.shop.books", epoch=1, args={})
+    assert run_spec(spec) == NO_JOURNAL
+    assert "The journal of the run cannot be written: Not a directory" in capsys.readouterr().err
+
+
+def test_a_run_by_hand_of_an_exclusive_app_that_cannot_be_written_down_ends_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leash, "CUT_OFF_S", -1.0)
+    make_app(is_exclusive=True)
+    run = execute(lambda _context: time.sleep(30), grace_s=25)
+    assert (run.state, run.exit_code) == (State.STOPPED, 143)

@@ -6,7 +6,7 @@ import pytest
 
 from apps.runtime.judging import Circumstances, judge
 from apps.runtime.models import State
-from apps.runtime.supervision.spec import ExitReport
+from apps.runtime.supervision.spec import NO_JOURNAL, ExitReport
 
 ABOUT = Circumstances(stop_grace_s=5, time_limit_s=60)
 
@@ -117,3 +117,21 @@ def test_only_known_numbers_reach_the_row() -> None:
     assert judge(end, ExitReport(code=1), ABOUT).values == {
         "solved": 4, "error_category": "http", "exit_code": 1, "signal": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [None, said(State.STOPPED, "Asked to stop (SIGTERM).")])
+def test_an_exclusive_run_that_was_cut_off_has_crashed_through_no_fault_of_its_app(
+    end: dict[str, object] | None,
+) -> None:
+    verdict = judge(end, ExitReport(code=143, reason="lease"), ABOUT)
+    assert (verdict.state, verdict.values["error_category"]) == (State.CRASHED, "platform")
+    assert verdict.cause.startswith("Its manager was cut off from the platform, and its app is exclusive")
+
+
+def test_who_could_open_no_journal_has_failed_through_no_fault_of_its_app() -> None:
+    report = ExitReport(code=NO_JOURNAL, tail="The journal of the run cannot be written: No space left on device.")
+    verdict = judge(None, report, ABOUT)
+    assert (verdict.state, verdict.values["error_category"]) == (State.FAILED, "platform")
+    assert "No space left on device" in verdict.cause
+    # A source that says how it failed, and exits with the same number, has failed by itself.
+    assert "error_category" not in judge(said(State.FAILED, "No price."), report, ABOUT).values

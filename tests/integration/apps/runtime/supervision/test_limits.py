@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.runtime.supervision.lease import CUT_OFF_S, LeaseNote, boot_time
 from tests.integration.apps.runtime.supervision.stand import Stand
 
 MB = 1024 * 1024
@@ -57,4 +58,19 @@ def test_processes(stand: Stand, warm: bool, do: dict[str, object]) -> None:
 def test_who_stays_below_the_limits_does_not_notice_them(stand: Stand, warm: bool) -> None:
     limits = {"memory_limit_bytes": 500 * MB, "cpu_limit_s": 60, "process_limit": 5, "time_limit_s": 60}
     report = stand.outcome("sleep", warm=warm, seconds=0.6, limits=limits)
+    assert (report.code, report.reason) == (0, "")
+
+
+def test_an_exclusive_run_whose_manager_lost_its_lease_is_asked_to_end_and_killed(stand: Stand, warm: bool) -> None:
+    """The note of this manager is not renewed any more; the manager itself is alive and could be heard."""
+    note = LeaseNote()
+    run_id = stand.start("sleep", warm=warm, deaf=True, limits={"lease_note": note.path, "stop_grace_s": 600})
+    stand.started(run_id)
+    note.renew(boot_time() - CUT_OFF_S)
+    report = stand.ended(run_id)
+    assert (report.signal, report.reason, report.is_verified) == (signal.SIGKILL, "lease", True)
+
+
+def test_an_exclusive_run_goes_on_while_its_manager_holds_its_lease(stand: Stand) -> None:
+    report = stand.outcome("sleep", seconds=0.6, limits={"lease_note": LeaseNote().path})
     assert (report.code, report.reason) == (0, "")
