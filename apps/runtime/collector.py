@@ -16,6 +16,7 @@ from apps.runtime.interrupts import Interrupts
 from apps.runtime.journals import open_journal
 from apps.runtime.models import Runtime, State
 from apps.runtime.pulse import ProgressTeller
+from apps.runtime.rehearsal import rehearse as _rehearse
 from apps.runtime.runner import End, code_version, exit_code, perform, write_end
 from apps.runtime.supervision.spec import NO_JOURNAL, RunSpec
 from collectors.identity import parse_code
@@ -45,6 +46,12 @@ def run_spec(spec: RunSpec) -> int:
             progress.journal.write("begin", {"code_version": code_version(source.info)})
             end, _ = perform(run, source, args=args, interrupts=interrupts, journal=journal, progress=progress)
     return exit_code(end.state, end.signum)
+
+
+def rehearse() -> None:
+    """Called in a process that is going to fork collectors, before it does."""
+    _mute_console()
+    _rehearse()
 
 
 def _mute_console() -> None:

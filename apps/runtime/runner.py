@@ -113,14 +113,14 @@ def perform(
             interrupts.close()
             wiring.clients.close()
         log.info("run.ended", state=str(end.state), cause=end.cause)
-    numbers = _numbers(wiring, progress, end)
+    numbers = numbers_of(wiring, progress, end)
     write_end(journal, end, {**numbers, **next_run_words(run, end.next_run)})
     return end, numbers
 
 
 def write_end(journal: Journal, end: End, numbers: dict[str, Any]) -> None:
-    """The last word of a run that ended by itself."""
-    journal.write("end", {"state": str(end.state), "cause": end.cause, **numbers}, urgent=True)
+    """The last word of a run that ended by itself. It is on disk when the journal is sealed, which comes next."""
+    journal.write("end", {"state": str(end.state), "cause": end.cause, **numbers})
 
 
 def _work(source: Source, wiring: Wiring, interrupts: Interrupts) -> End:
@@ -159,7 +159,8 @@ def _name(signum: int | None) -> str:
     return signal.Signals(signum).name if signum else "by the source itself"
 
 
-def _numbers(wiring: Wiring, progress: Progress, end: End) -> dict[str, Any]:
+def numbers_of(wiring: Wiring, progress: Progress, end: End) -> dict[str, Any]:
+    """What the frame `end` says besides the end itself."""
     totals, usage = wiring.records.totals, resource.getrusage(resource.RUSAGE_SELF)
     return {
         "is_complete": end.is_complete,

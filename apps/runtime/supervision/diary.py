@@ -33,7 +33,9 @@ class Diary:
             about = {"runtime": spec.run_id, "app": spec.app_code, "role": "shim", **asdict(identify_self())}
             folder = Path(self._order.journal_root) / spec.run_id
             try:
-                self._journal = Journal(folder, about=lambda: about, redactor=self._redactor, fsync=self._order.fsync)
+                self._journal = Journal(
+                    folder, about=lambda: about, redactor=self._redactor, fsync=self._order.fsync, ticking=False
+                )
             except OSError:
                 return None
             if self._lost:
@@ -50,12 +52,17 @@ class Diary:
             return
         journal.write("log", data)
 
+    def sync(self) -> None:
+        """Have it on disk. To be called once a second: a thread for that would be most of what a shim costs."""
+        if self._journal is not None:
+            self._journal.sync()
+
     def exit(self, report: ExitReport) -> None:
         """How the run's processes ended; nothing follows."""
         self._next_try = 0.0
         journal = self._open()
         if journal is not None:
-            journal.write("exit", asdict(report), urgent=True)
+            journal.write("exit", asdict(report))
             journal.close()
 
     def redacted(self, text: str) -> str:

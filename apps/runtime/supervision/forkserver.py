@@ -3,7 +3,8 @@
 It has Django set up, the models of every room imported, and no `main.py`, no thread, no connection. It forks and reaps;
 all else is the shim's. `python -m apps.runtime.supervision.forkserver <socket> <entry>`.
 
-manager -> forkserver   one packet {"n"} with two file descriptors: the shim's end of its lifeline, its order
+manager -> forkserver   one packet {"n"} with two file descriptors: the shim's end of its lifeline, its order;
+                        without the order, the shim waits for it
 forkserver -> manager   {"ready": pid}; for each request {"n", "pid"} with the pidfd of the shim, or {"n", "error"}
 """
 
@@ -72,12 +73,12 @@ class Forkserver:
         return True
 
     def _be_a_shim(self, fds: list[int]) -> None:
-        first, second = fds
-        low, high = sorted(fds)
-        os.closerange(3, low)
-        os.closerange(low + 1, high)
-        os.closerange(high + 1, os.sysconf("SC_OPEN_MAX"))
-        supervise(first, second, call_entry)
+        start = 3
+        for fd in sorted(fds):
+            os.closerange(start, fd)
+            start = fd + 1
+        os.closerange(start, os.sysconf("SC_OPEN_MAX"))
+        supervise(fds[0], fds[1] if len(fds) > 1 else None, call_entry)
 
     def _reap(self, pidfd: int) -> None:
         with suppress(ChildProcessError):
@@ -90,13 +91,17 @@ class Forkserver:
 
 
 def warm_up(entry: str) -> None:
-    """Import what every collector needs, and leave nothing behind that a fork must not share."""
+    """Import what every collector needs, have its module `rehearse` if it can do so, and leave nothing behind that a
+    fork must not share."""
     import django
     from django.db import connections
     from django.utils.module_loading import import_string
 
     django.setup()
     import_string(entry)
+    rehearse = getattr(sys.modules[entry.rpartition(".")[0]], "rehearse", None)
+    if rehearse is not None:
+        rehearse()
     connections.close_all()
     threads = os.listdir("/proc/self/task")  # noqa: PTH208
     if len(threads) > 1:

@@ -1,6 +1,6 @@
 """The line between manager and shim: small JSON messages, one a line, over a socket pair. Its end means a death.
 
-manager -> shim    go, stop(why), kill
+manager -> shim    go (for a shim that was forked ahead of its run, with the order), stop(why), kill
 shim -> manager    started(pid, pid_started, limits_by), stage(name), ended(report)
 """
 
@@ -38,6 +38,17 @@ class Lifeline:
             self._socket.sendall(json.dumps({"kind": kind, **values}).encode() + b"\n")
         except OSError:
             return
+
+    def hand(self, kind: str, fd: int) -> None:
+        """Send a message with a copy of a file descriptor. Raises `OSError` when the other side is gone."""
+        socket.send_fds(self._socket, [json.dumps({"kind": kind}).encode() + b"\n"], [fd])
+
+    def wait_for_fd(self) -> int | None:
+        """The file descriptor of a message that is yet to be heard; None when the other side is gone."""
+        data, fds, _, _ = socket.recv_fds(self._socket, _CHUNK, 1)
+        self.is_cut = not data
+        self._rest += data
+        return fds[0] if fds else None
 
     def hear(self) -> list[dict[str, Any]]:
         """The messages that have arrived, without waiting."""

@@ -13,16 +13,15 @@ import signal
 import socket
 import sys
 import time
-from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import NoReturn
 
 from apps.runtime.supervision.cgroups import ControlGroup
-from apps.runtime.supervision.collector import Become, enter, exec_command
+from apps.runtime.supervision.collector import Become, Child, exec_command
 from apps.runtime.supervision.diary import Diary
-from apps.runtime.supervision.libc import adopt_orphans, name_process
 from apps.runtime.supervision.lifeline import Lifeline
 from apps.runtime.supervision.output import Output
+from apps.runtime.supervision.settling import settle
 from apps.runtime.supervision.spec import ExitReport, Order
 from apps.runtime.supervision.tree import descendants, kill_all, look_at, send
 from apps.runtime.supervision.usage import CUT_OFF_GRACE_S, Meter, account_for
@@ -42,9 +41,11 @@ KILL_PATIENCE_S = 10.0
 class Shim:
     """Supervises one run, from `go` to `ended`."""
 
-    def __init__(self, order: Order, lifeline: Lifeline, become: Become) -> None:
+    def __init__(self, order: Order, lifeline: Lifeline, become: Become, child: Child | None = None) -> None:
+        """`child`: what is to become the collector, where it was forked already."""
         self.order, self.spec = order, order.spec
         self.lifeline = lifeline
+        self.child = child
         self.become = become
         self.reason = ""
         self.status: int | None = None
@@ -65,7 +66,6 @@ class Shim:
         poll = select.poll()
         poll.register(self.lifeline, select.POLLIN)
         while True:
-            poll.poll()
             kinds = [message["kind"] for message in self.lifeline.hear()]
             if "stop" in kinds or "kill" in kinds:
                 self.lifeline.say("ended", report=asdict(ExitReport(reason="stop")))
@@ -74,21 +74,15 @@ class Shim:
                 return True
             if self.lifeline.is_cut:
                 return False
+            poll.poll()
 
     def _start(self) -> None:
         spec = self.spec
         memory, processes = spec.memory_limit_bytes, spec.process_limit
         self.group = ControlGroup.make(self.order.cgroup, spec.run_id, memory=memory, processes=processes)
-        out, stdout = os.pipe()
-        err, stderr = os.pipe()
-        shim = os.getpid()
-        self.pid = os.fork()
-        if self.pid == 0:
-            path = self.group.path if self.group else None
-            enter(self.order, self.become, stdout=stdout, stderr=stderr, shim=shim, cgroup=path)
-        os.close(stdout)
-        os.close(stderr)
-        self.exit_fd = os.pidfd_open(self.pid)
+        child = self.child if self.child is not None and self.child.is_alive() else Child(self.become)
+        self.pid, self.exit_fd = child.pid, child.exit_fd
+        child.begin(self.order, self.group.path if self.group else None)
         found = look_at(self.pid)
         by = "cgroup" if self.group and self.group.holds_limits else "shim"
         self.lifeline.say("started", pid=self.pid, pid_started=found.started if found else 0, limits_by=by)
@@ -98,9 +92,9 @@ class Shim:
         self._next_sample = now + self._sample_every
         if spec.time_limit_s is not None:
             self._ask_at = now + spec.time_limit_s + min(OWN_TIME_LIMIT_S, spec.stop_grace_s)
-        # Only now: the journal has a thread, and a fork should not.
+        # Only now: the collector is on its way.
         self.diary = Diary(self.order)
-        self.output = Output(out, err, self.diary.line)
+        self.output = Output(child.out, child.err, self.diary.line)
 
     def _watch(self) -> None:
         """Until the collector has ended."""
@@ -119,6 +113,7 @@ class Shim:
             if now >= self._next_sample:
                 self._next_sample = now + self._sample_every
                 self._check_limits()
+                self.diary.sync()
             self._collect()
             if self._kill_at is not None and now >= self._kill_at and self.status is None:
                 self.reason = "stop_killed" if self.reason == "stop" else self.reason
@@ -219,31 +214,23 @@ class Shim:
         return replace(account_for(report, self.status, self.meter, self.group), tail=tail)
 
 
-def supervise(lifeline: int, order: int, become: Become) -> NoReturn:
-    """Be a shim in this process, which is thrown away afterwards."""
+def supervise(lifeline: int, order: int | None, become: Become) -> NoReturn:
+    """Be a shim in this process, which is thrown away afterwards. Without an order it waits for its run."""
     line = Lifeline(socket.socket(fileno=lifeline))
+    child: Child | None = None
     try:
-        _settle()
-        Shim(Order.from_file(order), line, become).run()
+        settle()
+        if order is None:
+            child = Child(become)
+            order = line.wait_for_fd()
+        if order is not None:
+            Shim(Order.from_file(order), line, become, child).run()
+        elif child is not None:
+            child.dismiss()
     except BaseException as error:  # noqa: BLE001 - the manager is told, and kills what is left
         line.say("broken", error=f"{type(error).__name__}: {error}")
         os._exit(1)
     os._exit(0)
-
-
-def _settle() -> None:
-    if os.getsid(0) != os.getpid():
-        os.setsid()
-    adopt_orphans()
-    with suppress(OSError):
-        name_process("dc-shim")
-    # A terminal or a service manager tells everybody; when the run stops is for our manager to say.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for fd in range(3):
-        os.dup2(nowhere, fd)
-    os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ class Order:
         """A file descriptor without a name, holding this order at its beginning: any length, and no pipe to fill."""
         fd = os.memfd_create("order")
         with os.fdopen(os.dup(fd), "wb") as file:
-            file.write(json.dumps(asdict(self)).encode())
+            file.write(self.as_json())
         os.lseek(fd, 0, os.SEEK_SET)
         return fd
 
@@ -124,5 +124,14 @@ class Order:
     def from_file(cls, fd: int) -> Order:
         """The order in a file of `as_file`, which is closed."""
         with os.fdopen(fd, "rb") as file:
-            values = json.loads(file.read())
+            return cls.from_json(file.read())
+
+    def as_json(self) -> bytes:
+        """The text that `from_json` reads."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Order:
+        """The order in a text of `as_json`."""
+        values = json.loads(text)
         return cls(**{**values, "spec": RunSpec(**values["spec"])})

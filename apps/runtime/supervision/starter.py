@@ -15,6 +15,7 @@ from itertools import count
 from apps.runtime.supervision.fleet import Fleet
 from apps.runtime.supervision.host import Host
 from apps.runtime.supervision.lifeline import Lifeline
+from apps.runtime.supervision.spare import Spare
 from apps.runtime.supervision.spec import CannotStart, ExitReport, RunSpec
 from apps.runtime.supervision.warm import WarmProcess
 
@@ -67,18 +68,21 @@ class Starter:
         #: Number of a request -> the run it is for. No shim answers to a request that is not here.
         self._asked: dict[int, SupervisedRun] = {}
         self._watched: WarmProcess | None = None
+        self._spare: Spare | None = None
 
     def start(self, run: SupervisedRun) -> None:
         """Start the shim of a run. Raises `CannotStart`."""
         warm = self._warm_process() if run.spec.warm else None
-        if warm is None or not self._start_warm(run, warm):
+        if warm is None or not (self._start_spare(run) or self._start_warm(run, warm)):
             self._start_cold(run)
 
     def take_care(self) -> None:
         """Have the right forkserver, and none that does not answer."""
         if self._watched is not None and self._watched.is_overdue(time.monotonic()):
             self._lose(self._watched)
-        self._warm_process()
+        warm = self._warm_process()
+        if warm is not None and warm.is_ready and not warm.waiting and self._spare is None:
+            self._spare = Spare.ask(warm, next(self._numbers))
 
     def cut(self, run: SupervisedRun) -> None:
         """Let go of the lifeline. A shim that is there stops its run, and one that was not let go starts nothing."""
@@ -90,12 +94,41 @@ class Starter:
         for number in [number for number, asked in self._asked.items() if asked is run]:
             del self._asked[number]
 
+    def pids(self) -> set[int]:
+        """The forkserver, and the shim that waits for a run."""
+        return self.fleet.pids() | ({self._spare.pid} if self._spare is not None else set())
+
     def close(self) -> None:
         """End the forkserver."""
         self._watch(None)
         self.fleet.close()
+        self._dismiss_spare()
 
     # -- The two ways -------------------------------------------------------------------------------------------------
+
+    def _start_spare(self, run: SupervisedRun) -> bool:
+        """Give the run to the shim that waits for one."""
+        spare = self._spare
+        if spare is None or spare.pidfd < 0:
+            return False
+        order = self._host.order(run.spec).as_file()
+        try:
+            spare.lifeline.hand("go", order)
+        except OSError:
+            self._dismiss_spare()
+            return False
+        finally:
+            os.close(order)
+        self._spare = None
+        self._attach(run, spare.lifeline)
+        run.pid, run.pidfd = spare.pid, spare.pidfd
+        self._on_shim(run)
+        return True
+
+    def _dismiss_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.dismiss()
 
     def _start_warm(self, run: SupervisedRun, warm: WarmProcess) -> bool:
         number = next(self._numbers)
@@ -152,6 +185,8 @@ class Starter:
 
     def _warm_process(self) -> WarmProcess | None:
         warm = self.fleet.in_service()
+        if self._spare is not None and self._spare.warm is not warm:
+            self._dismiss_spare()
         self._watch(warm)
         return warm
 
@@ -170,6 +205,11 @@ class Starter:
             return
         answers, is_gone = warm.answers()
         for answer in answers:
+            if self._spare is not None and answer.number == self._spare.number:
+                self._spare.pid, self._spare.pidfd = answer.pid, answer.pidfd
+                if answer.pidfd < 0:
+                    self._dismiss_spare()
+                continue
             run = self._asked.pop(answer.number, None)
             if run is None:
                 if answer.pidfd >= 0:
@@ -185,6 +225,7 @@ class Starter:
         """Its shims go on. What it has not answered is started cold."""
         self._watch(None)
         self.fleet.lose(warm)
+        self._dismiss_spare()
         for run in list(self._asked.values()):
             self._try_cold(run)
 

@@ -59,9 +59,10 @@ class WarmProcess:
         ours.setblocking(False)  # noqa: FBT003 - its signature
         return cls(process, ours, os.pidfd_open(process.pid))
 
-    def ask(self, number: int, lifeline: sockets.socket, order: int) -> None:
-        """Have a shim forked. Raises `OSError` when nobody listens."""
-        sockets.send_fds(self.socket, [json.dumps({"n": number}).encode()], [lifeline.fileno(), order])
+    def ask(self, number: int, lifeline: sockets.socket, order: int | None) -> None:
+        """Have a shim forked; without an order it waits for one. Raises `OSError` when nobody listens."""
+        fds = [lifeline.fileno()] if order is None else [lifeline.fileno(), order]
+        sockets.send_fds(self.socket, [json.dumps({"n": number}).encode()], fds)
         self.waiting[number] = time.monotonic() + (ANSWER_S if self.is_ready else WARM_UP_S)
 
     def answers(self) -> tuple[list[Answer], bool]:

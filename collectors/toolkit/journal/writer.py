@@ -39,10 +39,12 @@ class Journal:
         redactor: Redactor | None = None,
         fsync: Fsync = "second",
         clock: Callable[[], float] = time.time,
+        ticking: bool = True,
     ) -> None:
         """Open a new file in `folder`; `about()` says whose it is and becomes part of its first frame, `open`.
 
-        Raises `OSError` when the file cannot be made.
+        Without `ticking` there is no thread: whoever writes calls `sync` once a second. Raises `OSError` when the file
+        cannot be made.
         """
         self.folder = folder
         self._about = about
@@ -50,6 +52,9 @@ class Journal:
         self.dropped = 0
         self._fsync_each = fsync == "line"
         self._clock = clock
+        self._is_ticking = ticking
+        #: Called once a second from the thread of the journal; not in a process forked from this one.
+        self.each_second: Callable[[], object] | None = None
         self._lock = threading.RLock()
         self._open(None)
 
@@ -63,10 +68,11 @@ class Journal:
         self._dirty = self._suspect = self._closed = False
         self._dropped_since: float | None = None
         self._wake = threading.Event()
-        _sync_folder(self.folder)
+        # A new file is safe only when its folder is on disk too: before the first frame that has to be.
+        self._is_new = True
         about = {**self._about(), "journal": self.id, **({"parent_journal": parent} if parent else {})}
-        self.write("open", about, urgent=True)
-        if not self._fsync_each:
+        self.write("open", about)
+        if self._is_ticking:
             threading.Thread(target=self._sync_each_second, args=(self._wake,), name="journal", daemon=True).start()
 
     def write(self, kind: str, data: Mapping[str, Any], *, at: float | None = None, urgent: bool = False) -> bool:
@@ -100,7 +106,7 @@ class Journal:
             self._count_drop()
             return False
         if urgent or self._fsync_each:
-            os.fsync(self._fd)
+            self._to_disk()
         else:
             self._dirty = True
         return True
@@ -140,12 +146,16 @@ class Journal:
             os.close(self._fd)
         self._lock = threading.RLock()
         self.dropped = 0
+        self.each_second = None
         self._open(self.id)
 
     def _sync_each_second(self, wake: threading.Event) -> None:
         while not wake.wait(1.0):
             if self._wake is not wake:
                 return
+            if self.each_second is not None:
+                with contextlib.suppress(Exception):
+                    self.each_second()
             self.sync()
 
     def sync(self) -> None:
@@ -153,7 +163,13 @@ class Journal:
         if self._dirty and not self._closed:
             self._dirty = False
             with contextlib.suppress(OSError):
-                os.fsync(self._fd)
+                self._to_disk()
+
+    def _to_disk(self) -> None:
+        if self._is_new:
+            self._is_new = False
+            _sync_folder(self.folder)
+        os.fsync(self._fd)
 
     def close(self) -> None:
         """Seal the journal: its last frame says that nothing follows."""
@@ -167,7 +183,6 @@ class Journal:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new file is safe only when its folder is on disk too."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 import threading
 from types import TracebackType
@@ -30,10 +31,13 @@ class Flusher:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin with what comes from now on; what another run left in the tracker is forgotten."""
-        self.tracker.clear()
-        self.tracker.on_first_call = self._go_on_in_child
-        self._run()
+        """Begin with what comes from now on; what another run left in the tracker is forgotten.
+
+        The thread begins with the first watched call: many runs have none.
+        """
+        self._pid = os.getpid()
+        self.tracker.on_first_call = self._first_call
+        self.tracker.await_first_call()
 
     def stop(self) -> None:
         """Write what there is, and no more after that."""
@@ -62,9 +66,11 @@ class Flusher:
         while not end.wait(self.every_s):
             self.flush()
 
-    def _go_on_in_child(self) -> None:
-        # The thread stayed behind in the parent.
+    def _first_call(self) -> None:
+        # In a child, a thread of the parent stayed behind there.
         self._run()
+        if self._pid == os.getpid():
+            return
         atexit.register(self.stop)
         # Children of multiprocessing leave without the exit handlers, but not without these.
         util = sys.modules.get("multiprocessing.util")

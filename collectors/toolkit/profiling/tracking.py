@@ -27,9 +27,9 @@ class Tracker:
 
     def __init__(self) -> None:
         self.watches: dict[tuple[str, str], Watch] = {}
-        #: Called once, by the first watched call in a process that was forked from here.
+        #: Called once, by the first watched call after `await_first_call`, or in a process that was forked from here.
         self.on_first_call: Callable[[], None] | None = None
-        self._forked = False
+        self._awaits_first_call = False
         _trackers.add(self)
 
     def watch(self, function: Function) -> Watch:
@@ -70,12 +70,13 @@ class Tracker:
 
     def note_call(self) -> None:
         """A function was called for the first time since everything began anew."""
-        if self._forked and self.on_first_call is not None:
-            self._forked = False
+        if self._awaits_first_call and self.on_first_call is not None:
+            self._awaits_first_call = False
             self.on_first_call()
 
-    def _after_fork(self) -> None:
-        self._forked = True
+    def await_first_call(self) -> None:
+        """Begin anew, and have `on_first_call` called with the next call of a watched function."""
+        self._awaits_first_call = True
         self.clear()
 
 
@@ -93,7 +94,7 @@ def _pieces(increment: Increment) -> Iterator[Increment]:
 
 def _begin_anew_in_child() -> None:
     for tracker in list(_trackers):
-        tracker._after_fork()
+        tracker.await_first_call()
 
 
 os.register_at_fork(after_in_child=_begin_anew_in_child)
