@@ -14,6 +14,8 @@
             this.timer = null;
             this.shown = element.innerHTML;
             this.banner = document.querySelector("[data-live-banner]");
+            this.isPressed = false;
+            this.watchPresses();
             this.scrollToEnds();
             this.plan();
         }
@@ -60,8 +62,18 @@
             if (focused >= 0) this.focusable()[focused]?.focus({ preventScroll: true });
         }
 
-        // Somebody who selects text must not lose the selection under the mouse.
+        // Between the press and the release of a button it must stay the same button, or there is no click.
+        watchPresses() {
+            const release = () => (this.isPressed = false);
+            this.element.addEventListener("pointerdown", (event) => (this.isPressed = event.button === 0));
+            this.element.addEventListener("keydown", (event) => (this.isPressed = event.key === " "));
+            for (const type of ["pointerup", "pointercancel", "keyup"]) window.addEventListener(type, release, true);
+            window.addEventListener("blur", release);
+        }
+
+        // Nor must somebody who selects text lose the selection under the mouse.
         isBusy() {
+            if (this.isPressed) return true;
             const selection = document.getSelection();
             return selection !== null && !selection.isCollapsed && this.element.contains(selection.anchorNode);
         }
@@ -111,6 +123,9 @@
                 if (document.hidden) clearTimeout(part.timer);
                 else if (!part.isDone) part.update();
             }
+        });
+        window.addEventListener("online", () => {
+            for (const part of parts) if (part.failures && !document.hidden) part.update();
         });
         for (const field of document.querySelectorAll("[data-select-on-focus]")) {
             field.addEventListener("focus", () => field.select());

@@ -38,6 +38,7 @@ export class Live {
         this.failures = 0;
         this.lostAt = null;
         this.isPolling = false;
+        this.isCutOff = false;
         this.isEnded = false;
         this.socket = null;
         window.addEventListener("online", () => this.again(0));
@@ -65,7 +66,7 @@ export class Live {
     greeted({ head, run }) {
         this.failures = 0;
         this.lostAt = null;
-        this.isPolling = false;
+        this.isPolling = this.isCutOff = false;
         clearTimeout(this.pollTimer);
         if (head - this.cursor > FAR_BEHIND) {
             this.cursor = head;
@@ -110,6 +111,9 @@ export class Live {
         try {
             const answer = await ask(`${this.linesUrl}?after=${this.cursor}`);
             if (!this.isPolling) return;
+            // The server is back: the socket need not wait for its turn.
+            if (this.isCutOff) this.again(0);
+            this.isCutOff = false;
             if (answer.head - this.cursor > FAR_BEHIND) {
                 this.cursor = answer.head;
                 this.told.skip(answer.head);
@@ -122,6 +126,9 @@ export class Live {
                 this.end(error.message);
                 return;
             }
+            // A question from before the socket was back says nothing about now.
+            if (!this.isPolling) return;
+            this.isCutOff = true;
             this.told.state("cut_off", this.lostAt);
         }
         this.pollTimer = setTimeout(() => this.poll(), pause);

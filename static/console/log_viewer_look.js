@@ -60,7 +60,12 @@ export class Look {
     toggleFull(isFull = !this.isFull) {
         this.root.classList.toggle("dc-lv-full", isFull);
         this.root.querySelector('[data-do="full"]').setAttribute("aria-pressed", String(isFull));
-        if (isFull) this.root.requestFullscreen?.().catch(() => undefined);
-        else if (document.fullscreenElement) document.exitFullscreen();
+        // Somebody may have changed their mind before the browser was done.
+        if (isFull) this.root.requestFullscreen?.().then(() => this.isFull || this.leaveFullscreen(), () => undefined);
+        else this.leaveFullscreen();
+    }
+
+    leaveFullscreen() {
+        if (document.fullscreenElement) document.exitFullscreen().catch(() => undefined);
     }
 }

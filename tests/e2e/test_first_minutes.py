@@ -89,6 +89,10 @@ def test_the_command_palette_leads_to_an_app(sign_in: SignIn, valkey_socket: obj
     make_app()
     page = sign_in("viewer")
     page.keyboard.press("Control+k")
-    page.locator("#search-input-command").press_sequentially("shop.books", delay=20)
+    words = page.locator("#search-input-command")
+    expect(words).to_be_focused()
+    # One key asks, so one answer comes: a second one would take the link away from under the mouse.
+    words.fill("shop.book")
+    words.press("s")
     page.locator("#command-results").get_by_role("link", name="apps examples.shop.books").click()
     page.wait_for_url("**/admin/registry/app/*/change/")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from apps.accounts.models import User
 from apps.core.clock import utc_now
@@ -42,6 +42,12 @@ def test_a_page_that_is_cut_off_says_since_when_and_recovers(sign_in: SignIn, co
     page.context.set_offline(False)
     expect(banner).to_be_hidden(timeout=20_000)
 
+    # A server that is away tells nobody when it is back.
+    page.route("**/live/", lambda route: route.abort())
+    expect(banner).to_be_visible()
+    page.unroute("**/live/")
+    expect(banner).to_be_hidden(timeout=20_000)
+
 
 def test_a_page_whose_session_ended_says_so(sign_in: SignIn) -> None:
     page = sign_in("viewer")
@@ -49,27 +55,51 @@ def test_a_page_whose_session_ended_says_so(sign_in: SignIn) -> None:
     expect(page.get_by_text("Signed out; not updated")).to_be_visible()
 
 
-def test_a_run_that_has_ended_is_not_asked_for_again(sign_in: SignIn) -> None:
-    run = make_run(make_app(), State.SUCCEEDED)
-    page = sign_in("viewer")
+def asked_within_a_minute(page: Page) -> list[str]:
+    """What the page asks the server for in the next minute, which passes at once."""
     asked: list[str] = []
-    page.goto(f"/admin/runtime/runtime/{run.pk}/change/")
     page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(3000)
-    assert [url for url in asked if "/live/" in url] == []
+    page.clock.run_for(60_000)
+    # Requests are told in their order: behind this one none is missing.
+    page.evaluate("fetch('/static/console/live.js')")
+    assert asked[-1].endswith("live.js")
+    return [url for url in asked if "/live/" in url]
 
 
-def test_a_hidden_page_asks_nothing(sign_in: SignIn) -> None:
-    page = sign_in("viewer")
+def test_a_run_that_has_ended_is_not_asked_for_again(page: Page, sign_in: SignIn) -> None:
+    page.clock.install()
+    run = make_run(make_app(), State.SUCCEEDED)
+    sign_in("viewer")
+    page.goto(f"/admin/runtime/runtime/{run.pk}/change/")
+    assert asked_within_a_minute(page) == []
+
+
+def test_a_hidden_page_asks_nothing(page: Page, sign_in: SignIn) -> None:
+    page.clock.install()
+    sign_in("viewer")
+    with page.expect_response("**/live/"):
+        page.clock.run_for(2_000)
     page.evaluate(
         "Object.defineProperty(document, 'hidden', {get: () => true});"
         "document.dispatchEvent(new Event('visibilitychange'))"
     )
-    page.wait_for_timeout(500)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(3000)
-    assert [url for url in asked if "/live/" in url] == []
+    assert asked_within_a_minute(page) == []
+
+
+def test_a_button_that_is_held_down_is_not_exchanged_under_the_mouse(sign_in: SignIn) -> None:
+    run = make_run(make_app(is_enabled=True))
+    page = sign_in("operator")
+    page.goto(f"/admin/runtime/runtime/{run.pk}/change/")
+    as_of = page.locator(".dc-asof")
+    page.get_by_role("button", name="Stop").hover()
+    page.mouse.down()
+    first = as_of.inner_text()
+    for _ in range(2):
+        with page.expect_response("**/live/"):
+            pass
+    expect(as_of).to_have_text(first)
+    page.mouse.up()
+    expect(page.get_by_text("Stopped before it began.")).to_be_visible()
 
 
 def test_the_log_follows_its_end_until_somebody_scrolls_up(sign_in: SignIn) -> None:
