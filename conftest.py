@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from collectors.toolkit.journal.known import known
 from tests.services import environment, postgres, valkey
 
 PREPARED = pytest.StashKey[environment.Prepared | None]()
@@ -47,6 +48,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> str:
     return f"backend: {os.environ.get('DC_TEST_SERVER_URL', 'sqlite')}, data: {os.environ['DC_DATA_DIR']}"
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_one_test() -> Iterator[None]:
+    """What one test calls a secret is an ordinary word in the next."""
+    with known.for_a_while():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core import checks
-from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  (Django's name for it)
+from django.core.checks import CheckMessage, Error, Tags, Warning  # noqa: A004  (Django's name for it)
 from django.http.request import validate_host
 
+from apps.core.encryption.keys import BadKeys, parse_keys
 from config.settings.env import BASE_DIR, Settings, get_settings
+from config.settings.local_files import KEPT_KEYS
 
 TAG = "settings"
 
@@ -24,6 +26,7 @@ Check = Callable[[Settings], Iterator[CheckMessage]]
 def register_all() -> None:
     """Hand the checks to Django; called once, when the Django app `config` is ready."""
     checks.register(_registered(ALWAYS), TAG)
+    checks.register(_registered(TABLES), TAG, Tags.database)
     checks.register(_registered(DEPLOY), TAG, deploy=True)
 
 
@@ -65,7 +68,8 @@ def check_listening(settings: Settings) -> Iterator[CheckMessage]:
 
 
 def check_secret_files(settings: Settings) -> Iterator[CheckMessage]:
-    files = {settings.general.data_dir / "secret-key", *settings.files.values()}
+    kept = {settings.general.data_dir / "secret-key", settings.general.data_dir / KEPT_KEYS}
+    files = kept | set(settings.files.values())
     if ".env" in settings.origins.values():
         files.add(BASE_DIR / ".env")
     for path in sorted(files):
@@ -132,6 +136,33 @@ def check_data_dir(settings: Settings) -> Iterator[CheckMessage]:
         )
 
 
+def check_keys(settings: Settings) -> Iterator[CheckMessage]:
+    kept = settings.general.data_dir / KEPT_KEYS
+    keys = settings.secrets.keys
+    if keys is None and not kept.is_file():
+        return
+    try:
+        text = keys.get_secret_value() if keys else kept.read_text(encoding="utf-8")
+        said = "" if parse_keys(text) else "There is no key in it."
+    except (BadKeys, OSError, UnicodeDecodeError) as error:
+        said = str(error) if isinstance(error, BadKeys) else "The file is damaged, or this user cannot read it."
+    if said:
+        yield Error(
+            f"{'DC_SECRETS_KEYS' if keys else kept} cannot be used: {said}",
+            hint="Restore it from a backup: without its keys the secrets in the database are lost (docs/secrets.md).",
+            id="dc.E007",
+        )
+
+
+def check_keys_are_set(settings: Settings) -> Iterator[CheckMessage]:
+    if settings.general.profile == "production" and settings.secrets.keys is None:
+        yield Error(
+            "DC_SECRETS_KEYS is not set; the production profile has no default key for secrets in tables.",
+            hint="`manage.py secrets key` prints a new one; name its file in DC_SECRETS_KEYS_FILE and back it up.",
+            id="dc.E006",
+        )
+
+
 def check_production_database(settings: Settings) -> Iterator[CheckMessage]:
     url = settings.database.url
     if settings.general.profile == "production" and url and url.get_secret_value().startswith("sqlite"):
@@ -187,7 +218,10 @@ ALWAYS: tuple[Check, ...] = (
     check_broker,
     check_redis,
     check_data_dir,
+    check_keys,
 )
+#: Asked for where tables are: by `migrate`, `check --database` and `config --check`.
+TABLES: tuple[Check, ...] = (check_keys_are_set,)
 DEPLOY: tuple[Check, ...] = (check_production_database, check_production_url, check_https)
 
 

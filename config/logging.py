@@ -9,7 +9,10 @@ from typing import Any
 import structlog
 from structlog.typing import Processor
 
+from collectors.toolkit.journal.redaction import Redactor
 from collectors.toolkit.journal.service import service
+
+_redactor = Redactor()
 
 
 def configure(options: dict[str, Any]) -> None:
@@ -50,9 +53,15 @@ def _formatter(style: str) -> logging.Formatter:
         if pretty
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     )
+    last.append(_masked)
     return structlog.stdlib.ProcessorFormatter(
         processors=[*described, _as_event, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
+
+
+def _masked(_logger: Any, _method: str, text: Any) -> Any:
+    """The console is a file on many machines: what this process knows to be secret is masked there too."""
+    return _redactor.redact_text(text) if isinstance(text, str) else text
 
 
 def _as_event(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

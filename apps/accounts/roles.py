@@ -24,10 +24,11 @@ VIEWER = frozenset(
     }
 )
 #: May also start and stop runs (`runtime.add_command`), switch apps on and off, change their schedule, and see where
-#: messages go.
+#: messages go and which credentials there are, never their values.
 OPERATOR = VIEWER | {
     "runtime.add_command",
     "registry.change_app",
+    "credentials.view_credential",
     "notifications.view_channel",
     "notifications.view_delivery",
 }
@@ -60,6 +61,9 @@ ADMIN = DEVELOPER | {
     "auth.add_group",
     "auth.change_group",
     "auth.delete_group",
+    "credentials.add_credential",
+    "credentials.change_credential",
+    "credentials.delete_credential",
     "notifications.add_channel",
     "notifications.change_channel",
     "notifications.delete_channel",

@@ -26,6 +26,7 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
         ("Apps", "apps", "registry_app_changelist", "registry.view_app"),
         ("Parents", "folder", "registry_appparent_changelist", "registry.view_appparent"),
         ("Groups", "folder_copy", "registry_appgroup_changelist", "registry.view_appgroup"),
+        ("Credentials", "passkey", "credentials_credential_changelist", "credentials.view_credential"),
     ],
     "Clock": [
         (

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
+from apps.core.encryption.keys import PREFIX, EncryptionError
+from apps.core.encryption.ring import current_ring
 from apps.notifications.models import Channel, Kind
 
 if TYPE_CHECKING:
@@ -14,8 +16,9 @@ if TYPE_CHECKING:
 else:
     _ModelForm = forms.ModelForm
 
+ENCRYPTED = Channel._meta.get_field("secret")
 #: Where a secret would go: when one of these changes, the secret has to be typed again.
-PLACES = ("service", "smtp_host", "smtp_user", "smtp_security", "url")
+PLACES = ENCRYPTED.bound_to
 SHORTEST_KEY = 16
 
 
@@ -53,7 +56,6 @@ class ChannelForm(_ModelForm):
         super().__init__(*args, **kwargs)
         self.initial["apps"] = "\n".join(self.instance.apps)
         self.initial["secret"] = ""
-        self._known = self.instance.secret
         self._places = {name: getattr(self.instance, name) for name in PLACES}
 
     def clean_apps(self) -> list[str]:
@@ -63,13 +65,32 @@ class ChannelForm(_ModelForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         typed = data.get("secret", "").strip()
+        if typed:
+            self._refuse_what_cannot_be_kept(typed)
         moved = [name for name in PLACES if name in data and data[name] != self._places[name]]
-        if self._known and not typed and moved:
+        known = "" if typed or moved else self._known()
+        if ENCRYPTED.is_set(self.instance) and not typed and moved:
             self.add_error("secret", "Type it again: where it goes has changed.")
-        data["secret"] = typed or self._known
+        data["secret"] = typed or known
         if not self.errors:
             self._check(data)
         return data
+
+    def _refuse_what_cannot_be_kept(self, typed: str) -> None:
+        try:
+            current_ring()
+        except EncryptionError as error:
+            self.add_error("secret", f"It cannot be stored. {error}")
+        if typed.startswith(PREFIX):
+            self.add_error("secret", "This is no secret of a channel.")
+
+    def _known(self) -> str:
+        """What is there, to be kept."""
+        try:
+            return self.instance.secret
+        except EncryptionError as error:
+            self.add_error("secret", f"Type it again. {error}")
+            return ""
 
     def _check(self, data: dict[str, Any]) -> None:
         from apps.notifications.senders import BadAddress, check

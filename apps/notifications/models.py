@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.choices import ColouredChoices
+from apps.core.encryption.fields import EncryptedTextField
 
 
 class Kind(ColouredChoices):
@@ -53,7 +54,12 @@ class Channel(models.Model):
         default=False,
         help_text="The webhook may be in a private network or on this machine.",
     )
-    secret = models.TextField(blank=True, help_text="Never shown again; leave empty to keep what is there.")
+    #: Bound to where it is sent: behind the back of the form a channel cannot be pointed elsewhere.
+    secret = EncryptedTextField(
+        blank=True,
+        bound_to=["service", "smtp_host", "smtp_user", "smtp_security", "url"],
+        help_text="Never shown again; leave empty to keep what is there.",
+    )
     smtp_host = models.CharField("mail server", max_length=255, blank=True)
     smtp_port = models.PositiveIntegerField(
         "port",

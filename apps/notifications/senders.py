@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import apprise
 
+from apps.core.encryption.keys import EncryptionError
 from apps.notifications.models import Channel, Delivery
 from apps.notifications.webhook import CannotSend, post
 
@@ -33,6 +34,10 @@ class BadAddress(ValueError):
 def send(delivery: Delivery) -> None:
     """Send one message. Raises `CannotSend` with a sentence that holds no secret."""
     channel = delivery.channel
+    try:
+        _ = channel.secret
+    except EncryptionError as error:
+        raise CannotSend(f"The secret of the channel cannot be used. {error}") from None
     if channel.service == Channel.Service.WEBHOOK:
         post(delivery, timeout_s=TIMEOUT_S)
         return

@@ -21,11 +21,14 @@ from apps.runtime.runner import End, code_version, exit_code, perform, write_end
 from apps.runtime.supervision.spec import NO_JOURNAL, RunSpec
 from collectors.identity import parse_code
 from collectors.loader import Source, SourceError, load_source
+from collectors.toolkit.journal.known import known
 
 
 def run_spec(spec: RunSpec) -> int:
     """Execute a claimed run in this process and return its exit code. `NO_JOURNAL`: it could not even say so."""
     _mute_console()
+    # Before there is a journal: what it says must not hold them.
+    known.learn(*spec.secrets.values())
     # A little less than the grace: whoever waits for the whole of it kills what is left.
     grace_s = max(0.5, 0.8 * spec.stop_grace_s)
     with Interrupts(grace_s=grace_s, time_limit_s=spec.time_limit_s) as interrupts:
@@ -44,7 +47,15 @@ def run_spec(spec: RunSpec) -> int:
                 write_end(progress.journal, End(State.FAILED, str(error)), {"is_complete": False})
                 return exit_code(State.FAILED)
             progress.journal.write("begin", {"code_version": code_version(source.info)})
-            end, _ = perform(run, source, args=args, interrupts=interrupts, journal=journal, progress=progress)
+            end, _ = perform(
+                run,
+                source,
+                args=args,
+                interrupts=interrupts,
+                journal=journal,
+                progress=progress,
+                secrets=spec.secrets,
+            )
     return exit_code(end.state, end.signum)
 
 

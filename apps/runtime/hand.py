@@ -10,6 +10,7 @@ from typing import Any
 from django.db import DatabaseError
 
 from apps.core.clock import utc_now
+from apps.credentials.selectors import CredentialsUnusable, secrets_of
 from apps.registry.models import App
 from apps.registry.services import BadArguments, parse_pairs, register_app, validate_args
 from apps.runtime.claims import AppIsLive, open_run
@@ -38,6 +39,7 @@ def run_by_hand(code: str, *, pairs: Sequence[str], limit: int | None, dry_run: 
         app = register_app(source.info, args_schema=schema)
         typed = parse_pairs(pairs, source)
         args = validate_args(source, _arguments(app, typed))
+        secrets = secrets_of(app.pk)
         run = open_run(
             app,
             owner=identify_self(),
@@ -47,14 +49,14 @@ def run_by_hand(code: str, *, pairs: Sequence[str], limit: int | None, dry_run: 
             is_dry_run=dry_run,
             drain=Shipper(journal_root()).drain,
         )
-    except (BadAppCode, SourceError, BadArguments) as error:
+    except (BadAppCode, SourceError, BadArguments, CredentialsUnusable) as error:
         raise BadRequest(str(error)) from error
     except DatabaseError as error:
         raise BadRequest(
             f"The platform's database cannot be used: {_first_line(error)}. Try: manage.py migrate"
         ) from error
     terminal.opened(run)
-    state = _execute(run, source, args, terminal)
+    state = _execute(run, source, args, terminal, secrets)
     terminal.ended(run)
     return exit_code(state) if run.exit_code is None else run.exit_code
 
@@ -63,13 +65,19 @@ def _arguments(app: App, given: Mapping[str, Any]) -> dict[str, Any]:
     return {**app.args, **given}
 
 
-def _execute(run: Runtime, source: Source, args: Any, terminal: Terminal) -> State:
+def _execute(run: Runtime, source: Source, args: Any, terminal: Terminal, secrets: Mapping[str, str]) -> State:
     limit_s = run.app.time_limit_s
     # As in a run of a manager, which kills what is left when the whole of the grace is over.
     grace_s = max(0.5, 0.8 * run.app.stop_grace_s)
     with Interrupts(grace_s=grace_s, time_limit_s=limit_s, on_request=terminal.stopping) as interrupts:
         return execute(
-            run, source, args=args, interrupts=interrupts, watch=terminal.watch, on_stop_asked=_ask_ourselves
+            run,
+            source,
+            args=args,
+            interrupts=interrupts,
+            watch=terminal.watch,
+            on_stop_asked=_ask_ourselves,
+            secrets=secrets,
         )
 
 

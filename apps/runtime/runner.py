@@ -7,7 +7,7 @@ import importlib.util
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -67,6 +67,7 @@ def execute(
     interrupts: Interrupts,
     watch: Callable[[Pulse], Any],
     on_stop_asked: Callable[[], None] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> State:
     """Run `source` for the STARTING row `run`, end the row, and return the state it ended in.
 
@@ -88,7 +89,9 @@ def execute(
     pulse = Pulse(run, journal, Shipper(journal_root(), wake=wakeups.ring), on_stop_asked=on_stop_asked)
     with pulse:
         watch(pulse)
-        end, numbers = perform(run, source, args=args, interrupts=interrupts, journal=journal, progress=pulse)
+        end, numbers = perform(
+            run, source, args=args, interrupts=interrupts, journal=journal, progress=pulse, secrets=secrets
+        )
     said = next_run_words(run, end.next_run)
     _write_end(run, end, {**numbers, "journal_complete": pulse.journal_complete})
     _obey(run, said)
@@ -98,20 +101,29 @@ def execute(
 
 
 def perform(
-    run: Runtime, source: Source, *, args: Any, interrupts: Interrupts, journal: Journal, progress: Progress
+    run: Runtime,
+    source: Source,
+    *,
+    args: Any,
+    interrupts: Interrupts,
+    journal: Journal,
+    progress: Progress,
+    secrets: Mapping[str, str] | None = None,
 ) -> tuple[End, dict[str, Any]]:
     """Have the source do its work and say into the journal how it ended. Touches no row of the platform.
 
     Returns the end and its numbers. The frame `end` is written last, so that it is found at the end of the file.
     """
     with Flusher(journal), service.writing_to(journal):
-        wiring = wire(run, source.info, args=args, progress=progress, stop=interrupts.stop)
+        wiring = wire(run, source.info, args=args, progress=progress, stop=interrupts.stop, secrets=secrets or {})
         log.info("run.started", app=source.info.code)
         try:
             end = _work(source, wiring, interrupts)
         finally:
             interrupts.close()
             wiring.clients.close()
+        # The cause goes into the row of the run and into messages, not through the journal alone.
+        end = replace(end, cause=journal.redactor.redact_text(end.cause))
         log.info("run.ended", state=str(end.state), cause=end.cause)
     numbers = numbers_of(wiring, progress, end)
     write_end(journal, end, {**numbers, **next_run_words(run, end.next_run)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.credentials.selectors import secrets_of
 from apps.runtime.limits import limits_in_force
 from apps.runtime.models import Runtime
 from apps.runtime.supervision import RunSpec
@@ -10,7 +11,7 @@ MB = 1024 * 1024
 
 
 def spec_of(run: Runtime, *, lease_note: str | None = None) -> RunSpec:
-    """The spec of a run whose app is loaded."""
+    """The spec of a run whose app is loaded. Raises `CredentialsUnusable`, a `ValueError`."""
     app, limits = run.app, limits_in_force(run)
     memory_mb, time_limit_s, stop_grace_s = limits["memory_limit_mb"], limits["time_limit_s"], limits["stop_grace_s"]
     return RunSpec(
@@ -29,4 +30,5 @@ def spec_of(run: Runtime, *, lease_note: str | None = None) -> RunSpec:
         lease_note=lease_note if app.is_exclusive else None,
         schedule_version=app.schedule_version,
         warm=app.warm_start,
+        secrets=secrets_of(app.pk),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from apps.runtime.models import Runtime
 from apps.runtime.telling import TellingPool, tell_merge
 from collectors.contract import AppInfo, Context, ProgressReport, StopSignal
 from collectors.toolkit.http import ClientPool, Profile, RequestMetrics
+from collectors.toolkit.secrets import Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,15 @@ class Wiring:
     clients: ClientPool
 
 
-def wire(run: Runtime, info: AppInfo, *, args: Any, progress: ProgressReport, stop: StopSignal) -> Wiring:
+def wire(
+    run: Runtime,
+    info: AppInfo,
+    *,
+    args: Any,
+    progress: ProgressReport,
+    stop: StopSignal,
+    secrets: Mapping[str, str],
+) -> Wiring:
     """The context of `run`."""
     metrics, profile = RequestMetrics(), Profile()
     clients = TellingPool(profile, metrics)
@@ -40,5 +50,6 @@ def wire(run: Runtime, info: AppInfo, *, args: Any, progress: ProgressReport, st
         progress=progress,
         clients=clients,
         stop=stop,
+        secrets=Secrets(secrets, app=info.code),
     )
     return Wiring(context, records, metrics, clients)

@@ -27,6 +27,8 @@ DC_PUBLIC_URL = (env.general.public_url or "").rstrip("/")
 DC_RUN_SLOTS = env.run.slots
 DC_RUN_QUEUES = env.run.queues
 DC_JOURNAL_FSYNC = env.journal.fsync
+DC_SECRETS_KEYS = env.secrets.keys.get_secret_value() if env.secrets.keys else ""
+DC_SECRETS_KEYS_FILE = env.files.get("DC_SECRETS_KEYS")
 DC_WEB_HOST = env.web.host
 DC_WEB_PORT = env.web.port
 DC_BEHIND_PROXY = env.web.behind_proxy
@@ -40,6 +42,7 @@ INSTALLED_APPS: list[Any] = [
     "apps.console",
     "apps.runtime",
     "apps.records",
+    "apps.credentials",
     "apps.notifications",
     "apps.logs",
     "apps.registry",

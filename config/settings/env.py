@@ -4,7 +4,7 @@ A value is looked for in this order; the first place that has it wins:
 
 1. the environment: `DC_NAME`, or `DC_NAME_FILE` naming a file that holds the value,
 2. the file `.env` in the project's folder: the same two names,
-3. the encrypted secrets file, where one is configured,
+3. the encrypted secrets file, where there is one,
 4. the default of the profile (`DC_PROFILE`), then the default of the field.
 
 `Settings.origins` remembers where each value came from; `manage.py config` prints it.
@@ -26,6 +26,7 @@ from urllib.parse import quote
 from pydantic import SecretStr, ValidationError
 
 from config.errors import SettingsError
+from config.settings.encrypted import secrets_layer
 from config.settings.groups import (
     GROUPS,
     BrokerSettings,
@@ -37,6 +38,7 @@ from config.settings.groups import (
     RedisSettings,
     RetentionSettings,
     RunSettings,
+    SecretsSettings,
     SplunkSettings,
     WebSettings,
     known_variables,
@@ -54,6 +56,7 @@ class Settings:
     """The whole tree."""
 
     general: GeneralSettings
+    secrets: SecretsSettings
     database: DatabaseSettings
     broker: BrokerSettings
     redis: RedisSettings
@@ -76,8 +79,11 @@ def get_settings() -> Settings:
     """The settings of this process. Raises `SettingsError` naming every wrong value, one line each."""
     layers = [Layer("environment", os.environ)]
     # Tests answer to their own environment only, whatever a developer keeps in .env.
-    if os.environ.get("DC_PROFILE") != "test":
+    is_test = os.environ.get("DC_PROFILE") == "test"
+    if not is_test:
         layers.append(env_file_layer(BASE_DIR / ".env"))
+    if layer := secrets_layer(layers, is_test=is_test):
+        layers.append(layer)
     return read_settings(layers)
 
 

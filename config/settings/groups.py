@@ -72,6 +72,21 @@ class GeneralSettings(Group):
     public_url: Site | None = Field(None, description="Address people open; used in links.")
 
 
+class SecretsSettings(Group):
+    """Secrets in tables, and the encrypted file of settings"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_SECRETS_")
+
+    keys: SecretStr | None = Field(
+        None,
+        description="Keys for secrets in tables; the first encrypts. Embedded: made once, kept in DC_DATA_DIR.",
+    )
+    path: Folder | None = Field(
+        None, description="The encrypted file of settings. Not set: secrets.env.enc, if it is there."
+    )
+    passphrase: SecretStr | None = Field(None, description="Opens that file.")
+
+
 class DatabaseSettings(Group):
     """Where rows live"""
 
@@ -174,6 +189,7 @@ class RetentionSettings(Group):
 
 GROUPS: dict[str, type[Group]] = {
     "general": GeneralSettings,
+    "secrets": SecretsSettings,
     "database": DatabaseSettings,
     "broker": BrokerSettings,
     "redis": RedisSettings,

@@ -6,8 +6,12 @@ import os
 import secrets
 from pathlib import Path
 
+from apps.core.encryption.keys import Key, keys_as_text
 from config.errors import SettingsError
 from config.settings.env import SHORTEST_KEY
+
+#: In the data folder: the key ring of an installation that was given none.
+KEPT_KEYS = "secrets-keys"
 
 
 def made_folder(path: Path) -> Path:
@@ -27,7 +31,7 @@ def kept_secret(path: Path) -> str:
     """
     try:
         if not path.exists():
-            _make_secret(path)
+            _make_secret(path, secrets.token_urlsafe(64))
         key = path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise SettingsError(
@@ -38,11 +42,21 @@ def kept_secret(path: Path) -> str:
     return key
 
 
-def _make_secret(path: Path) -> None:
+def kept_keys(path: Path) -> Path:
+    """The file of the key ring at `path`, made with one key on first use. Raises `SettingsError`."""
+    try:
+        if not path.exists():
+            _make_secret(path, keys_as_text([Key.new()]))
+    except OSError as error:
+        raise SettingsError(f"DC_SECRETS_KEYS: not set, and {path} cannot be made: {_reason(error)}.") from None
+    return path
+
+
+def _make_secret(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.touch(mode=0o600)
     try:
-        draft.write_text(secrets.token_urlsafe(64), encoding="utf-8")
+        draft.write_text(text, encoding="utf-8")
         path.hardlink_to(draft)
     except FileExistsError:
         pass  # another process was first: its key counts

@@ -1,11 +1,12 @@
 """What the tests run on: quick password hashes, the demo site, everything else as in the embedded profile."""
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import DC_DATA_DIR, SECRET_KEY
+from config.settings.base import DC_DATA_DIR, DC_SECRETS_KEYS, SECRET_KEY
 from config.settings.local_files import made_folder
 
 made_folder(DC_DATA_DIR)
 SECRET_KEY = SECRET_KEY or "only-for-tests-" + "x" * 50
+DC_SECRETS_KEYS = DC_SECRETS_KEYS or "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtISE"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DC_DEMO_SITE = True
 SERVESTATIC_USE_FINDERS = True

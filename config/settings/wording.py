@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import annotated_types
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 MASK = "******"
@@ -23,6 +24,29 @@ def is_secret(field: FieldInfo) -> bool:
     """Whether values of this field must not be shown."""
     # The annotation is a union or an Annotated around it; its text names the class wherever it stands.
     return field.annotation is SecretStr or "SecretStr" in str(field.annotation)
+
+
+def secret_values(groups: Iterable[BaseModel]) -> Iterator[str]:
+    """What must never be printed of these settings: every secret, and of addresses the password."""
+    for group in groups:
+        for name in type(group).model_fields:
+            value = getattr(group, name)
+            if not isinstance(value, SecretStr):
+                continue
+            if not name.endswith("url"):
+                yield value.get_secret_value()
+                continue
+            for address in value.get_secret_value().split(";"):
+                password = _password(address)
+                yield password
+                yield unquote(password)
+
+
+def _password(address: str) -> str:
+    try:
+        return urlsplit(address.strip()).password or ""
+    except ValueError:
+        return ""
 
 
 def complaint(fault: Mapping[str, Any], field: FieldInfo, raw: str) -> str:

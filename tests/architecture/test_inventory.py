@@ -40,6 +40,7 @@ COMMANDS = {
     "loginlink": ("tests/integration/apps/accounts/test_loginlink_command.py", '"loginlink"'),
     "manager": ("tests/acceptance/test_manager.py", '"manager"'),
     "runcollector": ("tests/acceptance/test_runcollector.py", '"runcollector"'),
+    "secrets": ("tests/integration/apps/credentials/test_rotation.py", '"secrets"'),
     "startcollector": ("tests/integration/apps/registry/test_startcollector.py", '"startcollector"'),
     "sweep": ("tests/integration/apps/runtime/test_sweep.py", '"sweep"'),
     "up": ("tests/acceptance/test_up.py", '"up"'),

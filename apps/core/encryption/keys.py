@@ -1,7 +1,7 @@
 """A ring of keys: the first one encrypts, all of them decrypt. Plain Python, no Django.
 
-A token reads `dc1:<key id>:<base64url of nonce and AES-256-GCM ciphertext>`. The context that is authenticated along with
-it says where the value belongs, so that a token which was copied elsewhere does not open.
+A token reads `dc1:<key id>:<base64url of nonce and AES-256-GCM ciphertext>`. The context that is authenticated along
+with it says where the value belongs, so that a token which was copied elsewhere does not open.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def parse_keys(text: str) -> list[Key]:
     for number, line in enumerate(words, start=1):
         secret = _decoded(line)
         if secret is None or len(secret) != KEY_BYTES:
-            raise BadKeys(f"Key number {number} is no key: it should be 43 characters, as manage.py secrets key prints.")
+            raise BadKeys(f"Key number {number} is no key: it should be 43 characters, as `secrets key` prints.")
         if any(key.secret == secret for key in keys):
             raise BadKeys(f"Key number {number} is there twice: remove one of them.")
         keys.append(Key(secret))
@@ -149,5 +149,5 @@ def _decoded(line: str) -> bytes | None:
 
 def keys_as_text(keys: Sequence[Key]) -> str:
     """The text of a file that holds these keys."""
-    head = "# Encrypts secrets in the database; the first key encrypts, all decrypt. Back it up, apart from the database.\n"
+    head = "# For secrets in the database: the first key encrypts, all decrypt. Back it up, apart from the database.\n"
     return head + "".join(f"{key.as_text()}\n" for key in keys)

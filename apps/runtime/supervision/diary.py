@@ -10,6 +10,7 @@ from typing import Any
 from apps.runtime.process import identify_self
 from apps.runtime.supervision.spec import ExitReport, Order
 from collectors.toolkit.journal import Journal, Redactor
+from collectors.toolkit.journal.known import known
 
 RETRY_S = 1.0
 
@@ -19,6 +20,7 @@ class Diary:
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        known.learn(*order.spec.secrets.values())
         self._redactor = Redactor(order.secrets)
         self._journal: Journal | None = None
         self._lost, self._lost_since = 0, 0.0

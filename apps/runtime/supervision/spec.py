@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 #: Exit code of a collector that could open no journal, from sysexits.h: EX_IOERR.
@@ -38,6 +38,8 @@ class RunSpec:
     """Of the app, when the run was claimed: what a run that sets its next run has seen."""
     warm: bool = True
     """Start as a fork of a process that has everything imported; else as a program of its own."""
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    """The credentials of the app. A spec travels in files without a name only, and is logged nowhere."""
 
     def as_json(self) -> str:
         """The text that `from_json` reads."""

@@ -1,9 +1,11 @@
-"""The secrets that this process has met: configured, decrypted, handed over. Every redactor of the process masks them."""
+"""The secrets that this process has met: configured, decrypted, handed over. Its redactors mask them."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import quote, quote_plus
 
 #: Of a value of several lines, a shorter line is not looked for by itself: "{" and "-----" are no secrets.
@@ -11,7 +13,7 @@ SHORTEST_LINE = 8
 
 
 class KnownSecrets:
-    """Grows only. `version` changes with every addition, so that whoever keeps a copy knows that it is old."""
+    """What to mask. `version` changes with every addition, so that whoever keeps a copy knows that it is old."""
 
     def __init__(self) -> None:
         self.version = 0
@@ -29,6 +31,17 @@ class KnownSecrets:
             self._spellings |= {spelling for value in new for spelling in spellings(value)}
             self.version += 1
 
+    @contextmanager
+    def for_a_while(self) -> Iterator[None]:
+        """What is learned in the block is forgotten at its end: tests share a process, and no secrets."""
+        values, spelled = self._values, self._spellings
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._values, self._spellings = values, spelled
+                self.version += 1
+
     def spellings(self) -> frozenset[str]:
         """Everything to look for in a text."""
         return self._spellings
@@ -36,7 +49,8 @@ class KnownSecrets:
 
 def spellings(value: str) -> set[str]:
     """A secret as it may stand in a text: as it is, inside of JSON, of a Python literal, of a URL; its longer lines."""
-    found = {value, value.strip(), quote(value, safe=""), quote(value), quote_plus(value)}
+    whole = value.encode("utf-8", "replace")
+    found = {value, value.strip(), quote(whole, safe=""), quote(whole), quote_plus(whole)}
     found |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1]}
     lines = value.splitlines()
     if len(lines) > 1:

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from collectors.toolkit.journal.known import known
+
 MASK = "******"
 #: Shorter values are not looked for: they would mask half of everything.
 MIN_SECRET_CHARS = 4
@@ -24,10 +26,19 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/\s@\"']+@")
 
 
 class Redactor:
-    """Masks secrets. `secrets` are the values that the installation knows, such as its passwords."""
+    """Masks secrets. `secrets` are values that the installation knows, such as its passwords; what the process learns
+    later (`known`) is masked from then on."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = sorted({s for s in secrets if len(s) >= MIN_SECRET_CHARS}, key=len, reverse=True)
+        self._given = frozenset(secrets)
+        self._known_keys: dict[str, bool] = {}
+        self._harmless_keys: set[str] = set()
+        self._learn()
+
+    def _learn(self) -> None:
+        self._version = known.version
+        every = self._given | known.spellings()
+        self._secrets = sorted({s for s in every if len(s) >= MIN_SECRET_CHARS}, key=len, reverse=True)
         # As they look inside of JSON text, where quotes and backslashes are escaped.
         self._needles = [orjson.dumps(secret.encode("utf-8", "replace").decode())[1:-1] for secret in self._secrets]
         self._known_keys: dict[str, bool] = {}
@@ -48,6 +59,8 @@ class Redactor:
 
     def needs_work(self, data: Mapping[str, Any], text: bytes) -> bool:
         """Whether anything has to be masked; `text` is `data` as JSON. Cheap, because nearly always it is no."""
+        if self._version != known.version:
+            self._learn()
         context, harmless = data.get("c"), self._harmless_keys
         depth = 2 if context.__class__ is dict else 1
         # As many braces as there are mappings we know of: no other key hides anywhere.
@@ -93,6 +106,8 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """The text without the secrets that are known and without the credentials of its URLs."""
+        if self._version != known.version:
+            self._learn()
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, MASK)

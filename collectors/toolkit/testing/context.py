@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from collectors.contract import AppInfo, Clients, Context
 from collectors.identity import parse_code
+from collectors.toolkit.secrets import Secrets
 from collectors.toolkit.testing.clients import CannedClients
 from collectors.toolkit.testing.memory import MemoryRecords
 from collectors.toolkit.testing.recording import RecordingLog, RecordingProgress
@@ -32,6 +34,7 @@ def make_context(
     dry_run: bool = False,
     clients: Clients | None = None,
     records: MemoryRecords | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> MemoryContext:
     """A context for one run.
 
@@ -41,9 +44,10 @@ def make_context(
     """
     records = records or MemoryRecords()
     records.dry_run = dry_run
+    info = parse_code(app) if isinstance(app, str) else app
     return MemoryContext(
         args={} if args is None else args,
-        app=parse_code(app) if isinstance(app, str) else app,
+        app=info,
         runtime_id="0" * 32,
         limit=limit,
         dry_run=dry_run,
@@ -52,4 +56,5 @@ def make_context(
         progress=RecordingProgress(),
         clients=clients or CannedClients(),
         stop=threading.Event(),
+        secrets=Secrets(secrets or {}, app=info.code),
     )

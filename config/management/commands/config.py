@@ -34,10 +34,11 @@ def shown_settings(settings: Settings) -> list[Shown]:
     """Every setting, redacted, in the order of the groups."""
     values = {group.variable(field): getattr(getattr(settings, name), field) for name, group, field in _fields()}
     origins = dict(settings.origins)
-    if values["DC_SECRET_KEY"] is None:
-        # The profiles of one machine have a key nonetheless: settings/embedded.py keeps it, settings/test.py has one.
-        values["DC_SECRET_KEY"] = MASK
-        origins["DC_SECRET_KEY"] = f"profile {settings.general.profile}"
+    for name in ("DC_SECRET_KEY", "DC_SECRETS_KEYS"):
+        # The profiles of one machine have keys nonetheless: settings/embedded.py keeps them, settings/test.py has some.
+        if values[name] is None and settings.general.profile != "production":
+            values[name] = MASK
+            origins[name] = f"profile {settings.general.profile}"
     return [
         Shown(
             group=(group.__doc__ or name).strip(),

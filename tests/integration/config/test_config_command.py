@@ -73,6 +73,7 @@ def test_check_in_production_knows_the_deployment_checks(clean: dict[str, str]) 
     production = {
         "DC_PROFILE": "production",
         "DC_SECRET_KEY": "k" * 50,
+        "DC_SECRETS_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtISE",
         "DC_DATABASE_URL": "sqlite:////srv/dc.sqlite3",
         "DC_BROKER_URL": "amqp://mq/x",
         "DC_REDIS_URL": "redis://r/0",

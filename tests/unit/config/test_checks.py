@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config.checks import ALWAYS, DEPLOY, check_settings
+from config.checks import ALWAYS, DEPLOY, TABLES, check_settings
 from config.settings.env import read_settings
 from config.settings.groups import known_variables
 from config.settings.reading import BASE_DIR, Layer
@@ -19,6 +19,7 @@ from config.settings.reading import BASE_DIR, Layer
 SANE = {
     "DC_PROFILE": "production",
     "DC_SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "DC_SECRETS_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtISE",
     "DC_ALLOWED_HOSTS": "collector.example.com",
     "DC_PUBLIC_URL": "https://collector.example.com",
     "DC_DATABASE_URL": "postgresql://dc:pa55word@db.example.com/dc",
@@ -35,7 +36,7 @@ def sane(tmp_path: Path) -> dict[str, str]:
 
 def ids(environment: dict[str, str]) -> list[str]:
     settings = read_settings([Layer("environment", {k: v for k, v in environment.items() if v})])
-    messages = check_settings(settings, (*ALWAYS, *DEPLOY))
+    messages = check_settings(settings, (*ALWAYS, *TABLES, *DEPLOY))
     assert all(message.hint for message in messages)
     return sorted(str(message.id) for message in messages)
 
@@ -64,6 +65,9 @@ def test_the_embedded_default_raises_nothing(tmp_path: Path) -> None:
         ({"DC_BROKER_URL": "memory://"}, ["dc.E003"]),
         ({"DC_REDIS_URL": ""}, ["dc.E004"]),
         ({"DC_DATA_DIR": "/dev/null/data"}, ["dc.E005"]),
+        ({"DC_SECRETS_KEYS": ""}, ["dc.E006"]),
+        ({"DC_SECRETS_KEYS": "no key"}, ["dc.E007"]),
+        ({"DC_SECRETS_KEYS": "# nothing"}, ["dc.E007"]),
     ],
 )
 def test_one_wrong_setting_raises_one_message(
@@ -93,6 +97,36 @@ def test_the_kept_key_is_for_its_owner_alone(tmp_path: Path) -> None:
     (tmp_path / "secret-key").chmod(0o644)
 
     assert ids({"DC_DATA_DIR": str(tmp_path)}) == ["dc.W004"]
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "expected"),
+    [
+        (SANE["DC_SECRETS_KEYS"], 0o600, []),
+        (SANE["DC_SECRETS_KEYS"], 0o644, ["dc.W004"]),
+        (SANE["DC_SECRETS_KEYS"][:-3], 0o600, ["dc.E007"]),
+        ("\udcff", 0o600, ["dc.E007"]),
+    ],
+    ids=["good", "readable by others", "cut off", "no text"],
+)
+def test_the_kept_keys_are_whole_and_for_their_owner_alone(
+    tmp_path: Path, text: str, mode: int, expected: list[str]
+) -> None:
+    file = tmp_path / "secrets-keys"
+    file.write_text(text, errors="surrogateescape")
+    file.chmod(mode)
+
+    assert ids({"DC_DATA_DIR": str(tmp_path)}) == expected
+
+
+def test_damaged_keys_are_told_without_the_keys(sane: dict[str, str]) -> None:
+    key = SANE["DC_SECRETS_KEYS"]
+    settings = read_settings([Layer("environment", {**sane, "DC_SECRETS_KEYS": f"{key}, {key[:-4]}"})])
+
+    [message] = check_settings(settings, ALWAYS)
+
+    assert str(message.msg).startswith("DC_SECRETS_KEYS cannot be used: Key number 2 is no key")
+    assert key[:8] not in str(message)
 
 
 def test_an_unknown_name_comes_with_the_known_one() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -47,7 +49,7 @@ class Command(BaseCommand):
     def _for_manager(self, run_id: str) -> int:
         """The spec comes on stdin; the id on the command line is for whoever looks at the process list."""
         try:
-            spec = RunSpec.from_json(sys.stdin.read())
+            spec = RunSpec.from_json(_take_stdin())
         except (ValueError, TypeError):
             raise hand.BadRequest("--runtime is for the manager: it gives the rest of the run on stdin.") from None
         if spec.run_id != run_id:
@@ -65,3 +67,14 @@ class Command(BaseCommand):
                     handler.setLevel(logging.CRITICAL + 1)
         terminal = Terminal(self.stdout, app)
         return hand.run_by_hand(app, pairs=options["arg"], limit=limit, dry_run=options["dry_run"], terminal=terminal)
+
+
+def _take_stdin() -> str:
+    """What the manager gave. Nothing of it is left for the programs that a source starts, which inherit stdin."""
+    text = sys.stdin.read()
+    with suppress(OSError):
+        os.ftruncate(0, 0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return text
