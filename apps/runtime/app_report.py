@@ -78,6 +78,18 @@ def describe_command(command: Command) -> dict[str, Any]:
     }
 
 
+#: What was asked -> what the app is when it is done.
+DONE = {"enable": "enabled", "disable": "disabled", "stop": "stopped", "start": "queued", "restart": "queued"}
+
+
+def command_sentence(app: App, action: str, command: Command) -> str:
+    """What became of a command, for a person."""
+    run = f" (run {command.runtime_id})" if command.runtime_id else ""
+    if command.finished_at is None:
+        return f"{app.code}: {command.verb} is on its way (command {command.pk}){run}."
+    return f"{app.code} is {DONE[action]} (command {command.pk}){run}."
+
+
 def app_state(app: App) -> str:
     """In a word or two whether the app may run."""
     if app.remove_after is not None:

@@ -20,8 +20,10 @@ from apps.registry.arguments import source_of
 from apps.registry.models import App
 from apps.registry.services import BadArguments, parse_pairs, register_rooms
 from apps.runtime import lifecycle
+from apps.runtime.app_fields import faults_of, set_fields
 from apps.runtime.app_report import (
     NoSuchApp,
+    command_sentence,
     describe_app,
     describe_apps,
     describe_command,
@@ -38,8 +40,7 @@ from collectors.loader import Source
 
 FAILED, BAD_REQUEST, REFUSED, TOO_LATE = 1, 2, 3, 4
 VERBS = tuple(verb.lower() for verb in Order.Verb.values)
-ACTIONS = (*VERBS, "status", "unmanage", "remove", "purge")
-DONE = {"enable": "enabled", "disable": "disabled", "stop": "stopped", "start": "queued", "restart": "queued"}
+ACTIONS = (*VERBS, "status", "set", "unmanage", "remove", "purge")
 POLL_S = 0.3
 MOST_ITEMS = 2**31 - 1
 
@@ -54,6 +55,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("action", choices=ACTIONS)
         parser.add_argument("code", nargs="?", help="group.parent.app; status without it lists all apps")
+        parser.add_argument("fields", nargs="*", metavar="FIELD=VALUE", help="set: what to change")
         parser.add_argument("--arg", action="append", default=[], metavar="KEY=VALUE", help="an argument of the source")
         parser.add_argument("--limit", type=int, metavar="N", help="collect at most N items; nothing is archived then")
         parser.add_argument("--dry-run", action="store_true", help="work everything out, write no row")
@@ -75,10 +77,8 @@ class Command(BaseCommand):
             self._run(action, code, options)
         except (BadArguments, KeyIsTaken, NoSuchApp) as error:
             raise CommandError(str(error), returncode=BAD_REQUEST) from None
-        except ValidationError as error:
-            raise CommandError("; ".join(error.messages), returncode=REFUSED) from None
-        except lifecycle.StillRunning as error:
-            raise CommandError(str(error), returncode=REFUSED) from None
+        except (ValidationError, lifecycle.StillRunning) as error:
+            raise CommandError(faults_of(error), returncode=REFUSED) from None
         except DatabaseError as error:
             reason = str(error).strip().partition("\n")[0]
             raise CommandError(f"The platform's database cannot be used: {reason}", returncode=FAILED) from None
@@ -91,6 +91,8 @@ class Command(BaseCommand):
         if code is None:
             raise CommandError(f"Name the app: manage.py app {action} group.parent.app", returncode=BAD_REQUEST)
         app = find_app(code)
+        if options["fields"] and action != "set":
+            raise BadArguments(f"{action} takes no FIELD=VALUE; arguments of a run are given as --arg KEY=VALUE.")
         if action in VERBS:
             self._command(app, action, options)
         else:
@@ -180,12 +182,17 @@ class Command(BaseCommand):
             text = command.reason or f"Still {command.state.lower()} after {options['timeout']:g} s."
             raise CommandError(text, returncode=TOO_LATE)
         if not options["json"]:
-            self.stdout.write(_sentence(app, action, command))
+            self.stdout.write(command_sentence(app, action, command))
         if options["wait"] and run is not None and run.has_ended and action in ("start", "restart"):
             if not options["json"]:
                 self.stdout.write(f"{run.state}{f': {run.cause}' if run.cause else ''}")
             if run.state != State.SUCCEEDED:
                 raise CommandError(f"The run {run.pk} did not succeed.", returncode=FAILED)
+
+    def _set(self, app: App, options: dict[str, Any]) -> None:
+        changed = set_fields(app, options["fields"], now=utc_now())
+        text = ", ".join(f"{name} = {value}" for name, value in changed.items()) or "nothing to change"
+        self._say(options, app, f"{app.code}: {text}.")
 
     # -- Leaving -------------------------------------------------------------------------------------------------------
 
@@ -238,10 +245,3 @@ class Command(BaseCommand):
 
 def _nothing(_context: Any) -> Any:
     raise NotImplementedError
-
-
-def _sentence(app: App, action: str, command: Order) -> str:
-    run = f" (run {command.runtime_id})" if command.runtime_id else ""
-    if command.finished_at is None:
-        return f"{app.code}: {command.verb} is on its way (command {command.pk}){run}."
-    return f"{app.code} is {DONE[action]} (command {command.pk}){run}."

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from apps.accounts.models import AuditEntry
 from apps.core.clock import utc_now
 from apps.registry.models import App
 from apps.runtime.ending import end_run
@@ -160,3 +161,61 @@ def test_an_app_leaves_and_is_purged_only_by_its_name(monkeypatch: pytest.Monkey
     end_run(run, State.STOPPED, now=utc_now())
     assert f"Purged {BOOKS}: 2 runs" in typed("purge", BOOKS, "--yes-purge", BOOKS)
     assert not App.objects.filter(code=BOOKS).exists()
+
+
+def test_what_an_app_is_set_to_means_what_it_means_in_the_form() -> None:
+    make_app(is_enabled=True, memory_limit_mb=64)
+    words = ["schedule=cron", "cron=30 2 * * *", "time_zone=Europe/Berlin", "overlap=replace", "is_exclusive=yes"]
+    out = typed("set", BOOKS, *words, 'args={"base_url": "http://x/"}', 'tags=["prices"]', "memory_limit_mb=")
+    app = App.objects.get(code=BOOKS)
+    assert (app.schedule, app.cron, app.overlap, app.is_exclusive) == ("CRON", "30 2 * * *", "REPLACE", True)
+    assert (app.args, app.tags, app.memory_limit_mb) == ({"base_url": "http://x/"}, ["prices"], None)
+    assert app.next_run_at is not None
+    assert "cron = 30 2 * * *" in out
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.details["cron"]) == ("app.changed", ["", "30 2 * * *"])
+    assert typed("set", BOOKS, "cron=30 2 * * *") == f"{BOOKS}: nothing to change.\n"
+    assert AuditEntry.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["schedule=CRON", "cron=61 * * * *"], "cron: "),
+        (["schedule=CRON"], "cron: A cron schedule needs a cron expression."),
+        (["time_zone=Europe/Berln"], "time_zone: "),
+        (["time_zone=Europe/Berln", "cron=often"], "did you mean Europe/Berlin?"),
+        (["schedule=SOMETIMES"], "schedule: Value 'SOMETIMES' is not a valid choice."),
+        (["interval_s=soon"], "interval_s: Enter a whole number."),
+        (["schedule=INTERVAL", "interval_s=0"], "interval_s: Ensure this value is greater than or equal to 1."),
+        (["args=[1]"], "args: Write a JSON object"),
+        (["args={"], "args: Enter a valid JSON."),
+        (["is_exclusive=perhaps"], "is_exclusive: Write yes or no."),
+        (["crno=* * * * *"], '"crno" is not a field of an app that can be set; did you mean cron?'),
+        (["is_enabled=yes"], '"is_enabled" is not a field of an app that can be set'),
+        (["cron"], '"cron" is not of the form FIELD=VALUE.'),
+        ([], "Say what to set, as FIELD=VALUE."),
+    ],
+)
+def test_what_an_app_must_not_be_set_to_is_refused_with_its_field(words: list[str], text: str) -> None:
+    make_app(max_parallel=2)
+    before = App.objects.values().get(code=BOOKS)
+    code, message = refused("set", BOOKS, *words)
+    assert code == 2
+    assert text in message
+    assert App.objects.values().get(code=BOOKS) == before
+    assert not AuditEntry.objects.exists()
+
+
+def test_an_empty_value_is_what_the_app_was_made_with() -> None:
+    make_app(max_parallel=2, cron="0 0 * * *")
+    typed("set", BOOKS, "max_parallel=", "cron=")
+    app = App.objects.get(code=BOOKS)
+    assert (app.max_parallel, app.cron) == (1, "")
+
+
+def test_a_field_is_not_an_argument() -> None:
+    make_app(is_enabled=True)
+    code, message = refused("start", BOOKS, "base_url=http://x/")
+    assert (code, Runtime.objects.count()) == (2, 0)
+    assert message == "start takes no FIELD=VALUE; arguments of a run are given as --arg KEY=VALUE."
