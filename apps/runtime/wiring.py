@@ -33,7 +33,7 @@ def wire(
     args: Any,
     progress: ProgressReport,
     stop: StopSignal,
-    secrets: Mapping[str, str],
+    secrets: Mapping[str, str] | None = None,
 ) -> Wiring:
     """The context of `run`."""
     metrics, profile = RequestMetrics(), Profile()
@@ -50,6 +50,6 @@ def wire(
         progress=progress,
         clients=clients,
         stop=stop,
-        secrets=Secrets(secrets, app=info.code),
+        secrets=Secrets(secrets or {}, app=info.code),
     )
     return Wiring(context, records, metrics, clients)
