@@ -21,6 +21,7 @@ VIEWER = frozenset(
         "runtime.view_node",
         "logs.view_log",
         "logs.view_sinkcursor",
+        "databases.view_appdbobject",
     }
 )
 #: May also start and stop runs (`runtime.add_command`), switch apps on and off, change their schedule, and see where
@@ -31,6 +32,7 @@ OPERATOR = VIEWER | {
     "credentials.view_credential",
     "notifications.view_channel",
     "notifications.view_delivery",
+    "databases.view_connection",
 }
 #: May also arrange the registry, and see and change the clock's own periodic tasks.
 DEVELOPER = OPERATOR | {
@@ -67,6 +69,9 @@ ADMIN = DEVELOPER | {
     "notifications.add_channel",
     "notifications.change_channel",
     "notifications.delete_channel",
+    "databases.add_connection",
+    "databases.change_connection",
+    "databases.delete_connection",
     *(
         f"django_celery_beat.{verb}_{model}"
         for verb in ("add", "delete")

@@ -54,6 +54,8 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
     ],
     "System": [
         ("Managers", "dns", "runtime_node_changelist", "runtime.view_node"),
+        ("Connections", "database", "databases_connection_changelist", "databases.view_connection"),
+        ("Touched objects", "table_view", "databases_appdbobject_changelist", "databases.view_appdbobject"),
         ("Sinks", "output", "logs_sinkcursor_changelist", "logs.view_sinkcursor"),
         ("Retention", "auto_delete", "logs_swepttable_changelist", "logs.view_log"),
     ],

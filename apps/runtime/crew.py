@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from apps.core.clock import shared_now
+from apps.databases.probe import probe_requested
 from apps.notifications.sending import send_due
 from apps.runtime.doorbells import Listener, node_door
 from apps.runtime.endings import Endings
@@ -44,7 +45,7 @@ class Crew:
             Reaper(),
             Housekeeping(usual_jobs(root, self.endings.drain), sinks_of=root),
             # Apart, because a mail server may take its time.
-            Housekeeping([Job("deliveries", lambda: send_due(now=shared_now()))]),
+            Housekeeping([Job("deliveries", lambda: send_due(now=shared_now())), Job("connections", probe_requested)]),
         ]
 
     def start(self) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import structlog
 from django.db.models import F
 from pydantic import BaseModel, Field, ValidationError
 
+from apps.databases.objects import TouchedObject, objects_of, record_touches
+from apps.databases.touching import Touched
 from apps.logs.models import Log
 from apps.runtime.batch import Batch
 from apps.runtime.functions import store_function_frames
@@ -28,6 +30,8 @@ ROWS = ("seen", "inserted", "archived", "unchanged")
 Count = Annotated[int, Field(ge=0, le=MOST)]
 Milliseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+ObjectName = Annotated[str, Field(min_length=1, max_length=300)]
+Operation = Literal["select", "insert", "update", "delete", "call"]
 
 
 class ProgressFrame(BaseModel):
@@ -89,6 +93,20 @@ class ObjectFrame(BaseModel):
     unchanged: Count = 0
 
 
+class TouchedFrame(BaseModel):
+    """Statements that were sent on one connection since the last such frame, without their values."""
+
+    connection: Annotated[str, Field(min_length=1, max_length=63)]
+    vendor: Annotated[str, Field(max_length=32)]
+    shapes: Annotated[list[Annotated[str, Field(max_length=10_000)]], Field(max_length=10_000)]
+    views: list[ObjectName]
+    routines: list[ObjectName]
+    noted: list[tuple[ObjectName, Operation]]
+
+    def objects(self) -> set[TouchedObject]:
+        return objects_of(Touched(**dict(self)))
+
+
 def apply_frames(batch: Batch) -> None:
     """Bring the run of a journal up to date with what the frames said, in the caller's transaction.
 
@@ -108,6 +126,7 @@ def apply_frames(batch: Batch) -> None:
         values["exception_count"] = F("exception_count") + batch.exception_count
     if values:
         Runtime.objects.filter(pk=run_id).update(**values)
+    _record_touches(batch)
     functions = [frame.data for frame in batch.others if frame.kind == "function"]
     if functions and batch.journal.app_id is not None:
         store_function_frames(run_id, batch.journal.app_id, functions)
@@ -130,6 +149,14 @@ def _read(shape: type[_Shape], frames: Iterable[Frame]) -> Iterable[_Shape]:
             fault = error.errors(include_url=False, include_input=False)[0]
             reason = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
             log.warning("frame.refused", kind=frame.kind, frame=repr(frame.data)[:200], reason=reason)
+
+
+def _record_touches(batch: Batch) -> None:
+    run_id, app_id = batch.journal.runtime_id, batch.journal.app_id
+    frames = [frame for frame in batch.others if frame.kind == "touched"]
+    if frames and run_id is not None and app_id is not None:
+        touched = [one for read in _read(TouchedFrame, frames) for one in read.objects()]
+        record_touches(app_id, run_id, touched, at=datetime.fromtimestamp(frames[-1].at, UTC))
 
 
 def _log_counts(run_id: str, levels: Counter[int]) -> dict[str, Any]:

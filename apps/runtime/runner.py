@@ -28,6 +28,7 @@ from apps.runtime.next_run import next_run_words, obey_next_run
 from apps.runtime.process import identify_self
 from apps.runtime.pulse import Progress, Pulse
 from apps.runtime.shipper import Shipper
+from apps.runtime.telling import watching_objects
 from apps.runtime.verdicts import PLATFORM
 from apps.runtime.wakeups import Wakeups
 from apps.runtime.wiring import Wiring, wire
@@ -114,7 +115,7 @@ def perform(
 
     Returns the end and its numbers. The frame `end` is written last, so that it is found at the end of the file.
     """
-    with Flusher(journal), service.writing_to(journal):
+    with Flusher(journal), service.writing_to(journal), watching_objects(journal):
         wiring = wire(run, source.info, args=args, progress=progress, stop=interrupts.stop, secrets=secrets or {})
         log.info("run.started", app=source.info.code)
         try:

@@ -1,13 +1,17 @@
-"""What a run says by itself about its requests and its tables: the frames `http` and `object` of its journal."""
+"""What a run says by itself of its requests and its tables: the frames `http`, `object` and `touched`."""
 
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 
+from apps.databases.touching import Touched, Touching, note
 from apps.records.models import DataTable
+from apps.records.router import alias_of
 from collectors.contract import MergeResult
 from collectors.toolkit.http import ClientPool, Profile, Request, RequestMetrics
+from collectors.toolkit.journal import Journal
 from collectors.toolkit.journal.service import service
 
 EVERY_S = 2.0
@@ -15,6 +19,9 @@ EVERY_S = 2.0
 
 def tell_merge(model: type[DataTable], result: MergeResult, *, dry_run: bool) -> None:
     """A merge was committed; in a dry run, it was worked out."""
+    if result.inserted and not dry_run:
+        # Rows come by COPY on PostgreSQL, which no statement shows.
+        note(alias_of(model), model._meta.db_table, "insert")
     if service.journal is not None:
         about = {
             "model": model._meta.label_lower,
@@ -22,6 +29,15 @@ def tell_merge(model: type[DataTable], result: MergeResult, *, dry_run: bool) ->
             "action": "compare" if dry_run else "merge",
         }
         service.journal.write("object", {**about, **asdict(result)})
+
+
+def watching_objects(journal: Journal) -> AbstractContextManager[None]:
+    """While this is open, the statements that are sent are told, without their values."""
+
+    def tell(touched: Touched) -> None:
+        journal.write("touched", asdict(touched))
+
+    return Touching(tell).watching()
 
 
 class TellingPool(ClientPool):

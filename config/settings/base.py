@@ -45,6 +45,7 @@ INSTALLED_APPS: list[Any] = [
     "apps.credentials",
     "apps.notifications",
     "apps.logs",
+    "apps.databases",
     "apps.registry",
     "apps.accounts",
     "apps.core",

@@ -35,7 +35,9 @@ NO_PAGE = {
 COMMANDS = {
     "app": ("tests/integration/apps/runtime/test_app_command.py", '"app"'),
     "beat": ("tests/acceptance/test_clock.py", '"beat"'),
+    "connection": ("tests/integration/apps/databases/test_connections.py", '"connection"'),
     "config": ("tests/integration/config/test_config_command.py", '"config"'),
+    "deploy": ("tests/integration/apps/databases/test_deploy.py", '"deploy"'),
     "journal": ("tests/integration/apps/runtime/test_journal_command.py", '"journal"'),
     "loginlink": ("tests/integration/apps/accounts/test_loginlink_command.py", '"loginlink"'),
     "manager": ("tests/acceptance/test_manager.py", '"manager"'),
@@ -56,6 +58,7 @@ TASKS = {
 
 ADDRESSES = {
     "admin:accounts_user_login_link": ("tests/integration/apps/accounts/test_admin.py", "/login-link/"),
+    "admin:databases_connection_test": ("tests/integration/apps/databases/test_connections.py", "/test/"),
     "admin:home_live": ("tests/integration/apps/console/test_home.py", "/admin/live/"),
     "admin:index": ("tests/integration/apps/console/test_home.py", '"/admin/"'),
     "admin:notifications_channel_test": ("tests/integration/apps/notifications/test_admin.py", "/test/"),
