@@ -8,13 +8,10 @@ done here, where it stays shared. No database is asked, no source imported, and 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import cast
 
-import structlog
 from pydantic import BaseModel
 
 from apps.registry.models import App
@@ -24,30 +21,41 @@ from apps.runtime.journals import known_secrets
 from apps.runtime.models import Runtime, State
 from apps.runtime.process import identify_self
 from apps.runtime.pulse import ProgressTeller
-from apps.runtime.runner import End, numbers_of, write_end
-from apps.runtime.wiring import wire
-from collectors.contract import RecordStore
-from collectors.identity import parse_code
+from apps.runtime.runner import perform
+from collectors.contract import Context, Outcome
+from collectors.identity import AppInfo, app_info
 from collectors.loader import Source
 from collectors.toolkit.journal import Journal, Redactor
-from collectors.toolkit.journal.service import service
-from collectors.toolkit.profiling import Flusher
 from collectors.toolkit.scraping import BaseScraper
+from collectors.toolkit.scraping.tally import Tally
 
 #: Python rewrites the code of a function when it has been called eight times.
 ROUNDS = 12
 
 
+class RehearsalFailed(Exception):
+    """What every run goes through went wrong; the message says how."""
+
+
+class _Info(AppInfo):
+    """A room whose tables nobody has to make."""
+
+    @property
+    def label(self) -> str:
+        """The platform's own, which has no tables of sources."""
+        return "core"
+
+
 def rehearse() -> None:
-    """Go through runs that collect nothing."""
-    with tempfile.TemporaryDirectory(prefix="dc-rehearsal-") as folder:
+    """Go through runs that collect nothing. Raises `RehearsalFailed`; where no file can be written, nothing is done."""
+    with suppress(OSError), tempfile.TemporaryDirectory(prefix="dc-rehearsal-") as folder:
         for _ in range(ROUNDS):
             _play(Path(folder))
 
 
 def _play(folder: Path) -> None:
     class Piece(BaseScraper):
-        """Made anew each time, as the class of each source is."""
+        """Made anew each time, as the class of a source is."""
 
         class Args(BaseModel):
             pages: int = 2
@@ -60,26 +68,18 @@ def _play(folder: Path) -> None:
             self.log.info("page.rehearsed", number=item)
             return []
 
-    info = parse_code("platform.forkserver.rehearsal")
-    source = Source(info, Piece.Args, lambda context: Piece(context).run())
+    def collect_all(context: Context) -> Outcome:
+        # All of `run` but the transaction at its end, which would connect.
+        piece = Piece(context)
+        return piece._gather(Tally(context, piece.abort_rule), [])
+
+    info = _Info(**asdict(app_info("platform", "forkserver", "rehearsal")))
+    source = Source(info, Piece.Args, collect_all)
     run = Runtime(id="0" * 32, app=App(id=0, code=info.code), epoch=1)
     about = {"runtime": run.pk, "role": "rehearsal", **asdict(identify_self())}
     journal = Journal(folder, about=lambda: about, redactor=Redactor(known_secrets()), ticking=False)
     with Interrupts(grace_s=1.0) as interrupts, ProgressTeller(journal) as progress:
         args = validate_args(source, {"pages": 2})
-        with Flusher(journal), service.writing_to(journal):
-            wiring = wire(run, info, args=args, progress=progress, stop=interrupts.stop)
-            structlog.get_logger("runtime").info("run.started", app=info.code)
-            source.run(replace(wiring.context, records=cast(RecordStore, _Nowhere())))
-            wiring.clients.close()
-        end = End(State.SUCCEEDED, "")
-        write_end(journal, end, numbers_of(wiring, progress, end))
-
-
-class _Nowhere:
-    """Stands for a record store that nothing is stored in."""
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """See `collectors.contract.RecordStore`."""
-        yield
+        end, _ = perform(run, source, args=args, interrupts=interrupts, journal=journal, progress=progress)
+    if end.state != State.SUCCEEDED:
+        raise RehearsalFailed(f"{end.state}: {end.cause}")

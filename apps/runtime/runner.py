@@ -126,7 +126,7 @@ def perform(
         # The cause goes into the row of the run and into messages, not through the journal alone.
         end = replace(end, cause=journal.redactor.redact_text(end.cause))
         log.info("run.ended", state=str(end.state), cause=end.cause)
-    numbers = numbers_of(wiring, progress, end)
+    numbers = _numbers(wiring, progress, end)
     write_end(journal, end, {**numbers, **next_run_words(run, end.next_run)})
     return end, numbers
 
@@ -172,8 +172,7 @@ def _name(signum: int | None) -> str:
     return signal.Signals(signum).name if signum else "by the source itself"
 
 
-def numbers_of(wiring: Wiring, progress: Progress, end: End) -> dict[str, Any]:
-    """What the frame `end` says besides the end itself."""
+def _numbers(wiring: Wiring, progress: Progress, end: End) -> dict[str, Any]:
     totals, usage = wiring.records.totals, resource.getrusage(resource.RUSAGE_SELF)
     return {
         "is_complete": end.is_complete,

@@ -57,6 +57,7 @@ class Starter:
         selector: selectors.BaseSelector,
         *,
         is_warm: bool,
+        is_ahead: bool,
         on_message: Callable[[SupervisedRun], None],
         on_shim: Callable[[SupervisedRun], None],
         on_failure: Callable[[SupervisedRun, str], None],
@@ -68,6 +69,7 @@ class Starter:
         #: Number of a request -> the run it is for. No shim answers to a request that is not here.
         self._asked: dict[int, SupervisedRun] = {}
         self._watched: WarmProcess | None = None
+        self._is_ahead = is_ahead
         self._spare: Spare | None = None
 
     def start(self, run: SupervisedRun) -> None:
@@ -81,7 +83,8 @@ class Starter:
         if self._watched is not None and self._watched.is_overdue(time.monotonic()):
             self._lose(self._watched)
         warm = self._warm_process()
-        if warm is not None and warm.is_ready and not warm.waiting and self._spare is None:
+        is_idle = warm is not None and warm.is_ready and not warm.waiting
+        if warm is not None and is_idle and self._is_ahead and self._spare is None:
             self._spare = Spare.ask(warm, next(self._numbers))
 
     def cut(self, run: SupervisedRun) -> None:

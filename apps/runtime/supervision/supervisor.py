@@ -37,7 +37,7 @@ class Supervisor:
     `entry` is the dotted path of a function that a warm collector calls with its `RunSpec`; it returns the exit code.
     `command` makes the program of a cold collector, which finds the spec as JSON on its stdin. `is_ours(pid)` says
     which children of this process in a session of their own are not to be taken for the leavings of a dead shim.
-    Without `warm` there is no forkserver.
+    Without `warm` there is no forkserver, without `ahead` no shim that waits for the next run.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Supervisor:
         command: Command = by_manage_py,
         is_ours: Callable[[int], bool] = nobody,
         warm: bool = True,
+        ahead: bool = True,
     ) -> None:
         adopt_orphans()
         self._host = Host.here(journal_root=journal_root, entry=entry, command=command)
@@ -56,6 +57,7 @@ class Supervisor:
             self._host,
             self._selector,
             is_warm=warm,
+            is_ahead=ahead,
             on_message=self._hear,
             on_shim=self._watch_shim,
             on_failure=self._never_started,

@@ -27,8 +27,8 @@ def stand(shared_stand: Stand) -> Stand:
 
 @pytest.fixture
 def own_stand(tmp_path: Path) -> Iterator[Stand]:
-    """A stand of the test's own."""
-    stand = Stand(tmp_path)
+    """A stand of the test's own, whose forkserver is asked for every run."""
+    stand = Stand(tmp_path, ahead=False)
     yield stand
     stand.close()
 
