@@ -120,29 +120,31 @@ def live_broker(request: pytest.FixtureRequest, settings: Any, folder: Path, mon
 
 
 def test_a_ring_wakes_every_manager_that_serves_the_queue_and_no_other(live_broker: str, house: House) -> None:
+    other = f"{house.queue}_other"
     # A folder is for one machine with one manager.
     count = 1 if live_broker == "folder" else 2
     listening = [house.listening() for _ in range(count)]
-    _, others = house.listening("other") if live_broker != "folder" else (None, ["other"])
+    _, others = house.listening(other) if live_broker != "folder" else (None, [other])
     # Whoever begins to listen looks once: it may have missed something.
     assert [heard for _, heard in listening] == [[house.queue]] * count
-    assert others == ["other"]
+    assert others == [other]
     for _, heard in listening:
         heard.clear()
     house.bell.ring(house.queue)
-    house.bell.ring("other")
+    house.bell.ring(other)
     wait_for(lambda: all(heard == [house.queue] for _, heard in listening))
-    wait_for(lambda: others == ["other"] * (1 if live_broker == "folder" else 2))
+    wait_for(lambda: others == [other] * (1 if live_broker == "folder" else 2))
     assert [listener.error for listener, _ in listening] == [""] * count
 
 
 def test_one_manager_alone_is_rung_for(live_broker: str, house: House) -> None:
-    _, heard = house.listening(house.queue, node_door("me"))
-    assert sorted(heard) == sorted([house.queue, node_door("me")])
+    me, somebody_else = (node_door(f"{house.queue}_{name}") for name in ("me", "else"))
+    _, heard = house.listening(house.queue, me)
+    assert sorted(heard) == sorted([house.queue, me])
     heard.clear()
-    house.bell.ring(node_door("somebody else"))
-    house.bell.ring(node_door("me"))
-    wait_for(lambda: heard == [node_door("me")])
+    house.bell.ring(somebody_else)
+    house.bell.ring(me)
+    wait_for(lambda: heard == [me])
 
 
 def test_rings_that_nobody_hears_are_forgotten(live_broker: str, house: House) -> None:
