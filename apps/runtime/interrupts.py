@@ -38,6 +38,7 @@ class Interrupts:
         self.stop = threading.Event()
         self.signum: int | None = None
         self.timed_out = False
+        self._has_begun = False
         self._closed = False
         self._before: dict[int, Any] = {}
 
@@ -48,6 +49,15 @@ class Interrupts:
         if self.time_limit_s is not None:
             signal.setitimer(signal.ITIMER_REAL, self.time_limit_s)
         return self
+
+    def begin(self) -> None:
+        """From here on the time limit interrupts; raises `RunInterrupted` when it has passed already.
+
+        Before, nobody is there who could write down how the run ended.
+        """
+        self._has_begun = True
+        if self.timed_out:
+            raise RunInterrupted
 
     def close(self) -> None:
         """From here on nothing interrupts: the run is writing down how it ended."""
@@ -77,4 +87,5 @@ class Interrupts:
             return
         self.timed_out = self.signum is None
         self.stop.set()
-        raise RunInterrupted
+        if self._has_begun or not self.timed_out:
+            raise RunInterrupted

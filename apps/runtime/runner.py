@@ -139,8 +139,13 @@ def write_end(journal: Journal, end: End, numbers: dict[str, Any]) -> None:
 def _work(source: Source, wiring: Wiring, interrupts: Interrupts) -> End:
     """Everything a source can do, as an End. Only what is nobody's to catch passes."""
     try:
-        check_tables(source.info.label)
-        return _judge(source.run(wiring.context), interrupts)
+        try:
+            interrupts.begin()
+            check_tables(source.info.label)
+            return _judge(source.run(wiring.context), interrupts)
+        finally:
+            # Before anything is made of how it ended: an interruption then would leave nothing at all.
+            interrupts.close()
     except RunInterrupted:
         return _interrupted(interrupts)
     except (Exception, SystemExit, KeyboardInterrupt) as error:

@@ -144,12 +144,39 @@ def test_the_time_limit_ends_a_run_where_it_stands() -> None:
     def main(context: Context) -> None:
         with context.records.transaction():
             context.records.merge(Book, books(range(3)))
+            left_s, _every = signal.getitimer(signal.ITIMER_REAL)
+            assert 0 < left_s <= 3600
+            # Now, and not while a busy machine is still at an import, which nobody could do again in this process.
+            signal.raise_signal(signal.SIGALRM)
             time.sleep(30)
 
-    run = execute(main, time_limit_s=0.3)
+    run = execute(main, time_limit_s=3600)
     assert (run.state, run.exit_code) == (State.TIMED_OUT, 124)
-    assert run.cause == "The time limit of 0.3 s was reached."
+    assert run.cause == "The time limit of 3600 s was reached."
     assert not Book.objects.exists()
+
+
+def test_a_time_limit_that_passes_before_the_source_begins_is_told_as_one() -> None:
+    begun: list[Context] = []
+    run = open_run(make_app(is_enabled=True), owner=identify_self(), args={}, now=utc_now())
+    with Interrupts(grace_s=10, time_limit_s=3600) as interrupts:
+        signal.raise_signal(signal.SIGALRM)
+        runner.execute(run, make_source(begun.append), args={}, interrupts=interrupts, watch=lambda pulse: None)
+    run.refresh_from_db()
+    assert (run.state, run.exit_code, begun) == (State.TIMED_OUT, 124, [])
+
+
+def test_a_time_limit_that_passes_while_an_end_is_written_down_changes_nothing() -> None:
+    class Late(Exception):
+        def __str__(self) -> str:
+            signal.raise_signal(signal.SIGALRM)
+            return "no price"
+
+    def main(context: Context) -> None:
+        raise Late
+
+    run = execute(main, time_limit_s=3600)
+    assert (run.state, run.cause) == (State.FAILED, "Late: no price")
 
 
 def test_a_signal_is_a_request_that_the_source_sees() -> None:
