@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import os
 import socket
@@ -15,11 +16,16 @@ START_SECONDS = 30
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on, and that nobody else is given while these tests run.
+
+    Servers that may bind a port again soon after its last user, as all of ours do, can have it nonetheless.
+    """
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    atexit.register(reserved.close)
+    port: int = reserved.getsockname()[1]
+    return port
 
 
 class WebProcess:
@@ -40,11 +46,12 @@ class WebProcess:
             [sys.executable, "manage.py", "web"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL
         )
         deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
+        while not self._answers(deadline):
+            if (code := self.process.poll()) is not None or time.monotonic() > deadline:
                 self.kill()
-                raise AssertionError("manage.py web did not start")
-            time.sleep(0.1)
+                fault = f"did not answer within {START_SECONDS} s" if code is None else f"ended with code {code}"
+                raise AssertionError(f"manage.py web {fault}")
+            time.sleep(0.05)
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
@@ -53,8 +60,10 @@ class WebProcess:
             self.process.wait()
             self.process = None
 
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+    def _answers(self, deadline: float) -> bool:
+        # The first answer may take long, and is the one that is waited for: asked again, it takes as long again.
+        left = max(0.1, deadline - time.monotonic())
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=left)
         try:
             connection.request("HEAD", "/admin/login/")
             return connection.getresponse().status > 0
