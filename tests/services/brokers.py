@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -83,53 +84,91 @@ def redis_server() -> Iterator[str]:
 
 @contextmanager
 def _own_rabbitmq() -> Iterator[str]:
-    """A node of its own: own name, own ports, own folder; whatever else runs here is left alone."""
-    server = shutil.which("rabbitmq-server") or shutil.which("rabbitmq-server", path="/usr/sbin:/usr/lib/rabbitmq/bin")
-    if server is None:
-        raise NoBroker("There is no RabbitMQ on this machine: run make test, or .ci/install dev.")
-    # The wrapper in /usr/sbin changes to another user and folder; the script behind it does what it is told.
-    command = SERVER if Path(SERVER).exists() else server
-    folder = Path(tempfile.mkdtemp(prefix="dc-rabbitmq-"))
-    port, name_server = _free_port(), _free_port()
-    env = {
-        **os.environ,
-        "HOME": str(folder),
-        "RABBITMQ_NODENAME": f"dc{port}@localhost",
-        "RABBITMQ_NODE_PORT": str(port),
-        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-        "RABBITMQ_DIST_PORT": str(_free_port()),
-        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
-        "RABBITMQ_LOG_BASE": str(folder / "log"),
-        "RABBITMQ_PID_FILE": str(folder / "pid"),
-        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
-        "ERL_EPMD_PORT": str(name_server),
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-    }
-    output = (folder / "output").open("wb")
-    process = subprocess.Popen([command], env=env, stdout=output, stderr=output, start_new_session=True)
-    url = f"amqp://guest:guest@127.0.0.1:{port}//"
+    """A node for the tests that ask for one. Raises `NoBroker`."""
+    server = OwnRabbitMQ()
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _speaks_amqp(url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                said = (folder / "output").read_text("utf-8", "replace")[-2000:]
-                raise NoBroker(f"RabbitMQ did not start ({command}): {said}")
-            time.sleep(0.3)
-        yield url
+        server.start()
+        yield server.url
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        server.stop()
+
+
+class OwnRabbitMQ:
+    """A node of its own: own name, own ports, own folder; whatever else runs here is left alone."""
+
+    def __init__(self) -> None:
+        server = shutil.which("rabbitmq-server") or shutil.which(
+            "rabbitmq-server", path="/usr/sbin:/usr/lib/rabbitmq/bin"
+        )
+        if server is None:
+            raise NoBroker("There is no RabbitMQ on this machine: run make test, or .ci/install dev.")
+        # The wrapper in /usr/sbin changes to another user and folder; the script behind it does what it is told.
+        self.command = SERVER if Path(SERVER).exists() else server
+        self.folder = Path(tempfile.mkdtemp(prefix="dc-rabbitmq-"))
+        self.port, self.name_server = _free_port(), _free_port()
+        self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        self.env = {
+            **os.environ,
+            "HOME": str(self.folder),
+            "RABBITMQ_NODENAME": f"dc{self.port}@localhost",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_DIST_PORT": str(_free_port()),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_PID_FILE": str(self.folder / "pid"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
+            "ERL_EPMD_PORT": str(self.name_server),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def launch(self) -> None:
+        """Start it; it answers some seconds later."""
+        with (self.folder / "output").open("ab") as output:
+            self.process = subprocess.Popen(
+                [self.command], env=self.env, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def answers(self) -> bool:
+        """Whether it can be used. Raises `NoBroker` when it has ended instead."""
+        if self.process is None or self.process.poll() is not None:
+            said = (self.folder / "output").read_text("utf-8", "replace")[-2000:]
+            raise NoBroker(f"RabbitMQ did not start ({self.command}): {said}")
+        return _speaks_amqp(self.url)
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises `NoBroker`."""
+        self.launch()
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if time.monotonic() > deadline:
+                raise NoBroker(f"RabbitMQ did not answer within {START_SECONDS} s ({self.command}).")
+            time.sleep(0.3)
+
+    def kill(self) -> None:
+        """End all its processes at once, as a crash would; `launch` begins it again with what it had written."""
+        if self.process is not None:
+            # The script and the virtual machine below it: a session of its own.
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self) -> None:
+        """End it; its data goes with it."""
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
         epmd = shutil.which("epmd")
         if epmd is not None:
-            subprocess.run([epmd, "-port", str(name_server), "-kill"], env=env, capture_output=True, check=False)
-        output.close()
-        shutil.rmtree(folder, ignore_errors=True)
+            subprocess.run(
+                [epmd, "-port", str(self.name_server), "-kill"], env=self.env, capture_output=True, check=False
+            )
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _free_port() -> int:

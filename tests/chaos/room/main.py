@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,11 +10,16 @@ from pydantic import BaseModel
 
 from collectors.contract import Context, Ending, Outcome
 
+#: Deaf, with a session of its own, and a child that a fork left behind.
+TREE = 'trap \'\' TERM; echo $$ >> "$1"; (sleep 600 & echo $! >> "$1"); exec sleep 600'
+
 
 class Args(BaseModel):
     folder: Path
-    lines: int = 60
+    lines: int = 50
     pause_s: float = 0.04
+    exit_code: int = 0
+    tree: bool = False
 
 
 def main(context: Context) -> Outcome:
@@ -25,12 +31,17 @@ def main(context: Context) -> Outcome:
     except BlockingIOError:
         _append(folder / "doubles", f"{context.app.code} {context.runtime_id}")
     _append(folder / f"{context.runtime_id}.pids", f"{os.getpid()} {os.getppid()}")
+    if context.args.tree:
+        register = str(folder / f"{context.runtime_id}.tree")
+        subprocess.Popen(["setsid", "sh", "-c", TREE, "tree", register], stdin=subprocess.DEVNULL)
     for number in range(context.args.lines):
         if context.stop_requested:
             return Outcome(ending=Ending.STOPPED, complete=False)
         context.log.info("line.said", number=number)
         _append(folder / f"{context.runtime_id}.ledger", str(number))
         time.sleep(context.args.pause_s)
+    if context.args.exit_code:
+        os._exit(context.args.exit_code)
     return Outcome()
 
 
