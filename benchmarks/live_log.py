@@ -91,20 +91,19 @@ def write_lines(run: Any, first: int, until: float, wakeups: Any) -> int:
     """Store a batch every 50 ms as a shipper does, and ring. Returns the last line."""
     from django.db import transaction
 
-    from apps.logs.storage import Line, store_lines
+    from apps.logs.storage import Origin, row_maker, store_rows
+    from collectors.toolkit.journal import Frame
 
     journal, number, due = os.urandom(16).hex(), first, time.monotonic()
-    context = orjson.dumps({"url": "https://shop.example/catalogue/17", "status": 200})
-    said = ("source.x", "main", "collect", 17, "MainThread", "")
+    maker = row_maker(Origin(run.pk, run.app_id, journal))
+    context = {"url": "https://shop.example/catalogue/17", "status": 200}
+    said = {"level": 20, "logger": "source.x", "module": "main", "function": "collect", "line": 17, "c": context}
     while time.monotonic() < until:
         now = time.time()
-        stamp = f"@{now:.6f} page fetched"
-        lines = [
-            Line(run.pk, run.app_id, number + n, journal, number + n, now, 20, *said, stamp, context, "", "")
-            for n in range(1, BATCH + 1)
-        ]
+        data = {"event": f"@{now:.6f} page fetched", **said}
+        rows = [maker.row(Frame(number + n, "log", now, data, 0), number + n) for n in range(1, BATCH + 1)]
         with transaction.atomic():
-            store_lines(lines)
+            store_rows(rows)
         wakeups.ring([run.pk])
         number += BATCH
         due += PAUSE_S

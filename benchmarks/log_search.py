@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from benchmarks.report import Figure, publish
 from benchmarks.scratch import platform_on_postgres
@@ -27,14 +28,14 @@ def write_lines(count: int) -> tuple[float, float]:
     """Lines as runs write them, stored as the shipper stores them. Returns the seconds of the first and last tenth."""
     from django.db import connection, transaction
 
-    from apps.logs.storage import Line, line_from_frame, store_lines
+    from apps.logs.storage import Origin, row_maker, store_rows
     from collectors.toolkit.journal import Frame
 
     dice, seconds = random.Random(1), list[float]()
     start = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
     events = ["page.fetched", "page.parsed", "item.stored", "request.retried", "proxy.leased", "session.renewed"]
 
-    def line(number: int) -> Line:
+    def row(number: int) -> Any:
         run = number // 5_000
         data = {
             "event": dice.choice(events),
@@ -55,13 +56,13 @@ def write_lines(count: int) -> tuple[float, float]:
             data["c"] = {"order": NEEDLE}
         run_id = f"{run:032x}"
         frame = Frame(number, "log", start + number * 0.05, data, 0)
-        return line_from_frame(frame, run_id, run % 101, number % 5_000 + 1, run_id)
+        return row_maker(Origin(run_id, run % 101, run_id)).row(frame, number % 5_000 + 1)
 
     for first in range(0, count, BATCH):
-        lines = [line(number) for number in range(first, min(first + BATCH, count))]
+        rows = [row(number) for number in range(first, min(first + BATCH, count))]
         begun = time.monotonic()
         with transaction.atomic():
-            store_lines(lines)
+            store_rows(rows)
         seconds.append(time.monotonic() - begun)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # what autovacuum does by itself where it is on

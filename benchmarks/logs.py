@@ -27,6 +27,8 @@ COMMAND = "make bench SECTION=logs"
 QUICK = bool(os.environ.get("QUICK"))
 LINES = 20_000 if QUICK else 100_000
 ROUNDS = 3 if QUICK else 5
+#: What a line costs at least, on the machine for which the targets were set.
+LIMIT_US = 1.1
 #: PostgreSQL's types of the columns of a line, as psycopg's binary COPY wants to know them.
 TYPES = (
     *("varchar", "int8", "int8", "varchar", "int8", "timestamptz", "int2", "varchar", "varchar", "varchar"),
@@ -35,9 +37,9 @@ TYPES = (
 
 
 def cpu_us(call: Callable[[], object], n: int) -> float:
-    """CPU microseconds of one call in this thread, the best of the rounds: noise only adds."""
+    """CPU microseconds of one call in this thread, the best of three times: noise only adds."""
     best = float("inf")
-    for _ in range(ROUNDS):
+    for _ in range(3):
         start = time.thread_time()
         for _ in range(n):
             call()
@@ -60,25 +62,31 @@ def producing() -> list[Figure]:
         file = os.open(Path(folder) / "bare", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         log, standard = structlog.get_logger("source.x"), logging.getLogger("library")
         with service.writing_to(journal), structlog.contextvars.bound_contextvars(runtime="a" * 32):
-            limit = cpu_us(lambda: os.write(file, orjson.dumps(bare) + b"\n"), LINES)
-            ours = cpu_us(lambda: log.info("page.fetched", url=url, status=200), LINES)
-            captured = cpu_us(lambda: standard.info("page %s fetched: %d", url, 200), LINES)
+            calls: dict[str, Callable[[], object]] = {
+                "limit": lambda: os.write(file, orjson.dumps(bare) + b"\n"),
+                "structlog": lambda: log.info("page.fetched", url=url, status=200),
+                "logging": lambda: standard.info("page %s fetched: %d", url, 200),
+            }
+            rounds = [{name: cpu_us(call, LINES // 3) for name, call in calls.items()} for _ in range(ROUNDS)]
         journal.close()
         os.close(file)
-    return [
-        Figure(
-            measure=f"cost of a line, through {name}",
-            ours=value,
-            unit="us CPU",
-            target=f"<= {target} us",
-            ok=value <= target,
-            n=ROUNDS * LINES,
-            command=COMMAND,
-            limit=limit,
-            ratio=value / limit,
-        )
-        for name, value, target in (("structlog", ours, 9), ("logging", captured, 12))
-    ]
+    return [_producing(name, target, rounds) for name, target in (("structlog", 9), ("logging", 12))]
+
+
+def _producing(name: str, target: int, rounds: list[dict[str, float]]) -> Figure:
+    """What counts is the ratio of a round: the target is that of a machine on which the limit is 1.1 us."""
+    ratio, allowed = statistics.median(figures[name] / figures["limit"] for figures in rounds), target / LIMIT_US
+    return Figure(
+        measure=f"cost of a line, through {name}",
+        ours=statistics.median(figures[name] for figures in rounds),
+        unit="us CPU",
+        target=f"<= {allowed:.1f} times the limit, {target} us where that is {LIMIT_US}",
+        ok=ratio <= allowed,
+        n=ROUNDS * LINES,
+        command=COMMAND,
+        limit=statistics.median(figures["limit"] for figures in rounds),
+        ratio=ratio,
+    )
 
 
 def shipping() -> list[Figure]:

@@ -14,6 +14,8 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+#: Raised with every change of what follows: an index of another version is deleted and built anew by itself.
+VERSION = 1
 BUCKETS = 65_536
 DIGITS = 5
 

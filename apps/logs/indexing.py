@@ -9,14 +9,17 @@ from itertools import starmap
 from typing import NamedTuple
 
 import orjson
+import structlog
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from apps.logs.grams import chunk_grams, fact_grams, logger_grams, pack, searchable
+from apps.logs.grams import VERSION, chunk_grams, fact_grams, logger_grams, pack, searchable
 from apps.logs.models import Log
-from apps.logs.search_models import LogChunk
+from apps.logs.search_models import LogChunk, LogGram
 from apps.logs.segments import build_segment
+
+log = structlog.get_logger("logs")
 
 LINES = 256
 #: A chunk ends earlier when its lines are long: nobody should read megabytes to look at one match.
@@ -61,6 +64,7 @@ def index_chunks(max_seconds: float = 5.0) -> int:
     `django.db.DatabaseError`.
     """
     made, deadline = 0, time.monotonic() + max_seconds
+    forget_old_grams()
     end = closed_end(min(_WAIT_S, max_seconds))
     while time.monotonic() < deadline:
         last = LogChunk.objects.order_by("-pk").first()
@@ -81,8 +85,28 @@ def index_chunks(max_seconds: float = 5.0) -> int:
 
 
 def indexed_end() -> int:
-    """The last line that the index knows."""
-    return LogChunk.objects.aggregate(end=Max("last_id"))["end"] or 0
+    """The last line that the index knows. 0 while it is one of an earlier version, which may not find everything."""
+    newest = LogChunk.objects.order_by("-last_id").values_list("last_id", "version").first()
+    return newest[0] if newest and newest[1] == VERSION else 0
+
+
+def forget_old_grams() -> bool:
+    """Delete an index that an earlier version of the platform made, so that it is built anew; say if there was one.
+
+    Until then every search is exact, and slower.
+    """
+    version = LogChunk.objects.order_by("pk").values_list("version", flat=True).first()
+    if version in (None, VERSION):
+        return False
+    with transaction.atomic():
+        # Locked: who finds the same index old waits here, and then finds that it is gone.
+        oldest = LogChunk.objects.select_for_update().order_by("pk").first()
+        if oldest is None or oldest.version == VERSION:
+            return False
+        LogGram.objects.all().delete()
+        LogChunk.objects.all().delete()
+    log.info("log_index.begun_anew", version=VERSION)
+    return True
 
 
 def closed_end(wait_s: float) -> int:
@@ -135,6 +159,7 @@ def _chunk(number: int, start: int, rows: Sequence[Row], texts: Sequence[str]) -
         first_at=min(row.logged_at for row in rows),
         last_at=max(row.logged_at for row in rows),
         line_count=len(rows),
+        version=VERSION,
         grams=pack(chunk_grams(texts) | _facts(rows)),
     )
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
 from itertools import islice
 from operator import itemgetter, or_
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F, Q
 from django.db.models.lookups import GreaterThanOrEqual
 
@@ -111,25 +110,12 @@ def search(filters: Filters, *, before_id: int | None = None, limit: int = 100, 
         return Page([], None, None)
     needles = tuple(text.casefold() for text in filters.texts if text)
     hunt = _Hunt(filters, limit, time.monotonic() + budget_s, before_id, needles)
-    with _without_jit():
-        end = indexed_end()
-        _search_tail(hunt, end)
-        if not hunt.is_over:
-            _search_chunks(hunt, end)
+    end = indexed_end()
+    _search_tail(hunt, end)
+    if not hunt.is_over:
+        _search_chunks(hunt, end)
     lines = Log.objects.filter(pk__in=hunt.ids).select_related("app").order_by("-pk")
     return Page(list(lines), None if hunt.is_done else hunt.cursor, hunt.searched_to)
-
-
-@contextmanager
-def _without_jit() -> Iterator[None]:
-    """Many short queries with long conditions: compiling one takes PostgreSQL longer than answering it."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL jit = off")
-        yield
 
 
 def _search_tail(hunt: _Hunt, end: int) -> None:

@@ -18,6 +18,7 @@ class LogChunk(models.Model):
     first_at = models.DateTimeField(help_text="The earliest moment of its lines.")
     last_at = models.DateTimeField(help_text="The latest moment of its lines.")
     line_count = models.PositiveIntegerField()
+    version = models.PositiveSmallIntegerField(default=0, help_text="What its grams are; see apps/logs/grams.py.")
     grams = models.BinaryField(null=True, help_text="A bit for each gram, until the chunk is part of a segment.")
 
     def __str__(self) -> str:

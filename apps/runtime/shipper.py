@@ -19,7 +19,7 @@ from django.db.models import F
 from apps.core.clock import utc_now
 from apps.logs.groups import apply_groups
 from apps.logs.models import JournalFile, LogRejected, LogSequence
-from apps.logs.storage import store_lines
+from apps.logs.storage import Origin, row_maker, store_rows
 from apps.runtime.batch import Batch
 from apps.runtime.frames import apply_frames
 from apps.runtime.journals import quarantine, writer_is_dead
@@ -170,10 +170,10 @@ class Shipper:
     def _store(self, batch: Batch) -> None:
         run_id = batch.journal.runtime_id
         last = self._last_number(run_id) if run_id else None
-        lines = batch.lines(last)
-        first = next(lines, None)
+        rows = batch.rows(row_maker(Origin(run_id, batch.journal.app_id, batch.journal.pk)), last)
+        first = next(rows, None)
         if first is not None:
-            store_lines(chain([first], lines))
+            store_rows(chain([first], rows))
             apply_groups(batch.errors)
         if run_id and batch.line_count:
             LogSequence.objects.filter(runtime_id=run_id).update(last_line=F("last_line") + batch.line_count)

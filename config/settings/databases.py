@@ -23,9 +23,11 @@ SQLITE_OPTIONS = {
 
 POSTGRESQL = "django.db.backends.postgresql"
 
-# A server behind a network that swallows packets is noticed within seconds, not after the quarter of an hour that TCP
-# would try: whoever waits for an answer finds out, and connects again.
 POSTGRESQL_OPTIONS = {
+    # Statements here are many and short: compiling one with a long condition takes longer than answering it.
+    "options": "-c jit=off",
+    # A server behind a network that swallows packets is noticed within seconds, not after the quarter of an hour that
+    # TCP would try: whoever waits for an answer finds out, and connects again.
     "tcp_user_timeout": 10_000,
     "keepalives_idle": 5,
     "keepalives_interval": 2,

@@ -6,9 +6,20 @@ reader    exactly the complete frames, whatever happened to the file            
 redactor  what is secret never reaches the disk                                     redaction.py
 """
 
-from collectors.toolkit.journal.framing import Frame
-from collectors.toolkit.journal.reader import Damage, Reading, load, read_frames, walk
+from collectors.toolkit.journal.framing import Frame, Said, decode, split
+from collectors.toolkit.journal.reader import Damage, Reading, bodies, read_frames
 from collectors.toolkit.journal.redaction import Redactor
 from collectors.toolkit.journal.writer import Journal
 
-__all__ = ["Damage", "Frame", "Journal", "Reading", "Redactor", "load", "read_frames", "walk"]
+__all__ = [
+    "Damage",
+    "Frame",
+    "Journal",
+    "Reading",
+    "Redactor",
+    "Said",
+    "bodies",
+    "decode",
+    "read_frames",
+    "split",
+]

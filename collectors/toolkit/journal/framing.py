@@ -22,9 +22,12 @@ MAX_FRAME_BYTES = 256 * 1024
 #: Text longer than this is cut, and says so.
 MAX_TEXT_CHARS = 64 * 1024
 MAX_KEYS = 200
+#: Bytes of a line that are not its JSON: checksum, space and newline.
+AROUND = 10
 MAX_DEPTH = 8
 
 _OPTIONS = orjson.OPT_NON_STR_KEYS
+_BACKSLASH = ord("\\")
 
 
 class Frame(NamedTuple):
@@ -42,28 +45,90 @@ class Frame(NamedTuple):
 def dump(data: Mapping[str, Any]) -> bytes:
     """`data` as JSON text that any database takes. What JSON cannot hold is written as text; never raises."""
     try:
-        text = orjson.dumps(data, default=_default, option=_OPTIONS)
+        text = encode(data)
     except (TypeError, ValueError, RecursionError):
         text = orjson.dumps(plain(data))
-    # NUL is legal in JSON and refused by PostgreSQL.
-    if b"\\u0000" in text or len(text) > MAX_TEXT_CHARS:
+    if needs_cutting(text):
         text = orjson.dumps(plain(data))
         if len(text) > MAX_FRAME_BYTES - 200:
             text = orjson.dumps({"event": _cut(str(data.get("event", ""))), "truncated": True, "bytes": len(text)})
     return text
 
 
+def encode(value: Any) -> bytes:
+    """`value` as JSON text, as it is; what JSON cannot hold raises `TypeError`, `ValueError` or `RecursionError`."""
+    return orjson.dumps(value, default=_default, option=_OPTIONS)
+
+
+def line_text(event: str, place: bytes, context: bytes) -> bytes:
+    """What a line says, as JSON; `place` are fields in JSON, behind a comma. Raises `TypeError` as `encode` does."""
+    if context == b"{}":
+        return b"".join((b'{"event":', orjson.dumps(event), place, b"}"))
+    return b"".join((b'{"event":', orjson.dumps(event), place, b',"c":', context, b"}"))
+
+
+def needs_cutting(text: bytes) -> bool:
+    """Whether JSON text is too long, or holds NUL, which is legal in JSON and refused by PostgreSQL."""
+    # A number is looked for at once; looking for text costs as much as making all of it.
+    return len(text) > MAX_TEXT_CHARS or (_BACKSLASH in text and b"\\u0000" in text)
+
+
 def frame(seq: int, kind: str, at: float, text: bytes) -> bytes:
     """One frame; `text` is what `dump` returned."""
-    body = b'{"s":%d,"k":"%b","t":%.6f,"d":%b}' % (seq, kind.encode(), at, text)
-    return b"%08x %b\n" % (binascii.crc32(body), body)
+    # A join costs a third of what % does, for every line there is.
+    head = (b'{"s":', orjson.dumps(seq), b',"k":"', kind.encode(), b'","t":', orjson.dumps(at), b',"d":')
+    body = b"".join((*head, text, b"}"))
+    return b"".join((b"%08x " % binascii.crc32(body), body, b"\n"))
+
+
+class Said(NamedTuple):
+    """A frame of kind `log` in the parts that `line_text` was given, most of them still JSON."""
+
+    seq: int
+    at: float
+    event: str
+    place: bytes
+    """In JSON, from the level on."""
+    context: bytes
+
+
+def body_of(line: bytes) -> bytes | None:
+    """What stands behind the checksum of a line, which ends in a newline; None when they do not agree."""
+    body = line[9:-1]
+    return body if line[:9] == b"%08x " % binascii.crc32(body) else None
+
+
+def split(body: bytes) -> Said | None:
+    """The parts of a line as `line_text` puts them together, in a third of the time that reading all of it takes.
+
+    None for everything else. A quote inside of JSON text has a backslash before it, so that the marks looked for here
+    stand between values and nowhere else.
+    """
+    head, mark, rest = body.partition(b',"level":')
+    if not mark:
+        return None
+    place, mark, context = rest.partition(b',"c":{')
+    try:
+        top = orjson.loads(head + b"}}")
+        inner = top["d"]
+        event = inner["event"]
+        if len(inner) > 1 or event.__class__ is not str or top["k"] != "log":
+            return None
+        if mark:
+            return tuple.__new__(Said, (top["s"], top["t"], event, place, b"{" + context[:-2]))
+        return tuple.__new__(Said, (top["s"], top["t"], event, place[:-2], b"{}"))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def parse(line: bytes, end: int) -> Frame | None:
-    """The frame that stands on a line without its newline; None when it is not whole."""
-    body = line[9:]
-    if line[:9] != b"%08x " % binascii.crc32(body):
-        return None
+    """The frame that stands on a line, newline included; None when it is not whole."""
+    body = body_of(line)
+    return None if body is None else decode(body, end)
+
+
+def decode(body: bytes, end: int) -> Frame | None:
+    """The frame that stands behind a checksum; None when it is no JSON, or not that of a frame."""
     try:
         value = orjson.loads(body)
         # Frame(...) would cost twice as much, for every line there is.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
-from collectors.toolkit.journal.framing import Frame, parse
+from collectors.toolkit.journal.framing import AROUND, Frame, body_of, decode
 
 CHUNK = 4 * 1024 * 1024
+_NEWLINE = ord("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,16 @@ class Reading:
     """Offset behind the last whole line; the next reading begins here."""
     pending: int = 0
     """Bytes behind `end`: a frame that is being written, or the torn end of a writer that died."""
+
+    def not_a_frame(self, body: bytes) -> None:
+        """The frame that was read last has the right checksum and makes no sense."""
+        self.damaged(self.end - len(body) - AROUND, self.end)
+
+    def damaged(self, start: int, end: int) -> None:
+        """These bytes are no frame. Neighbouring damage is one piece."""
+        if self.damage and self.damage[-1].end == start:
+            start = self.damage.pop().start
+        self.damage.append(Damage(start, end))
 
 
 def read_frames(path: Path, start: int = 0, *, limit: int | None = None) -> Reading:
@@ -53,27 +65,31 @@ def load(path: Path, start: int = 0, *, limit: int | None = None) -> bytes:
 def scan(data: bytes, start: int = 0) -> Reading:
     """The frames of `data`, whose first byte stands at offset `start`."""
     reading = Reading(end=start)
-    reading.frames.extend(walk(data, start, reading))
+    reading.frames.extend(walk(BytesIO(data), start, reading))
     return reading
 
 
-def walk(data: bytes, start: int, reading: Reading) -> Iterator[Frame]:
+def walk(lines: Iterable[bytes], start: int, reading: Reading) -> Iterator[Frame]:
     """The same, one frame at a time; `reading` holds where it stands, damage included. It may be left at any frame."""
-    position = 0
-    while (newline := data.find(b"\n", position)) >= 0:
-        end = start + newline + 1
-        frame = parse(data[position:newline], end)
-        begin, position, reading.end = position, newline + 1, end
+    for body in bodies(lines, start, reading):
+        frame = decode(body, reading.end)
         if frame is not None:
             yield frame
         else:
-            _note(reading.damage, start + begin, end)
-    reading.pending = len(data) - position
+            reading.not_a_frame(body)
 
 
-def _note(damage: list[Damage], start: int, end: int) -> None:
-    """Neighbouring damage is one piece."""
-    if damage and damage[-1].end == start:
-        damage[-1] = Damage(damage[-1].start, end)
-    else:
-        damage.append(Damage(start, end))
+def bodies(lines: Iterable[bytes], start: int, reading: Reading) -> Iterator[bytes]:
+    """The same, of every frame what stands behind its checksum. `lines` are those of a file, newlines included."""
+    end = start
+    for line in lines:
+        if line[-1] != _NEWLINE:
+            reading.pending = len(line)
+            return
+        begin, end = end, end + len(line)
+        reading.end = end
+        body = body_of(line)
+        if body is not None:
+            yield body
+        else:
+            reading.damaged(begin, end)

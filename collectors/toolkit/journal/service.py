@@ -9,45 +9,24 @@ whatever an installation adds) get what is at or above their level as well.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 import traceback
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePath
-from types import CodeType
+from types import FrameType
 from typing import Any
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
 
 from collectors.toolkit.journal.fingerprint import fingerprint
+from collectors.toolkit.journal.front import NamedLogger, add_bound, as_meant, error_of, logger_class
+from collectors.toolkit.journal.places import Place, Places
 from collectors.toolkit.journal.writer import Journal
 from collectors.toolkit.profiling.context import CURRENT, call_chain
 
-_LEVELS = {
-    "debug": 10,
-    "info": 20,
-    "warning": 30,
-    "warn": 30,
-    "error": 40,
-    "err": 40,
-    "exception": 40,
-    "critical": 50,
-    "fatal": 50,
-}
 #: Keys that are columns of a line and not part of its context.
 _OWN = frozenset({"event", "exc_info", "stack_info", "level", "logger", "timestamp"})
 _JOURNALED = "_journaled"
-
-
-class NamedLogger:
-    """What structlog wraps: nothing but a name, because the line is written before it would be asked."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, *args: Any) -> None:
-        self.name = str(args[0]) if args else "platform"
 
 
 class LoggingService:
@@ -60,13 +39,13 @@ class LoggingService:
         self.journal: Journal | None = None
         self.handler = JournalHandler(self)
         self._others_from = logging.NOTSET
-        self._places: dict[CodeType, tuple[str, str]] = {}
+        self.places = Places()
 
     def configure(self, level: int) -> None:
         """Set structlog up; lines below `level` cost next to nothing."""
         structlog.configure(
-            processors=[structlog.contextvars.merge_contextvars, self.route],
-            wrapper_class=structlog.make_filtering_bound_logger(level),
+            processors=[],
+            wrapper_class=logger_class(level, self.say),
             logger_factory=NamedLogger,
             cache_logger_on_first_use=True,
         )
@@ -84,62 +63,25 @@ class LoggingService:
             if before is None:
                 root.removeHandler(self.handler)
 
-    def route(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        """The last processor of structlog."""
-        level = _LEVELS.get(method, logging.INFO)
+    def say(self, name: str, level: int, event: Any, values: dict[str, Any], frame: FrameType) -> None:
+        """Take a line of structlog: from the logger `name`, said in `frame`.."""
+        add_bound(values)
+        error = error_of(values["exc_info"]) if "exc_info" in values else None
         journal = self.journal
-        error = _error(event.get("exc_info")) if "exc_info" in event else None
         if journal is not None:
-            place, line = self._caller()
-            journal.write("log", self._line(event, level, logger.name, place, line, error), urgent=level >= 40)
+            chain = "" if CURRENT.get() is None else call_chain()
+            place = self.places.of_frame(frame, level, name, threading.current_thread().name, chain)
+            context = values if _OWN.isdisjoint(values) else {k: v for k, v in values.items() if k not in _OWN}
+            if error is None and level < logging.ERROR and event.__class__ is str:
+                journal.write_line(event, place, context)
+            else:
+                journal.write("log", _line(event, place, context, error), urgent=level >= logging.ERROR)
         for handler in logging.root.handlers:
             if handler.level <= level and handler is not self.handler:
-                self._hand_on(logger.name, level, event, error)
+                self._hand_on(name, level, {"event": event, **values}, error)
                 break
-        raise structlog.DropEvent
 
-    def _line(
-        self,
-        event: MutableMapping[str, Any],
-        level: int,
-        name: str,
-        place: tuple[str, str],
-        line: int,
-        error: BaseException | None,
-    ) -> dict[str, Any]:
-        data = {
-            "event": event.get("event", ""),
-            "level": level,
-            "logger": name,
-            "module": place[0],
-            "function": place[1],
-            "line": line,
-            "thread": threading.current_thread().name,
-        }
-        if CURRENT.get() is not None:
-            data["chain"] = call_chain()
-        if error is not None:
-            data["exc"] = "".join(traceback.format_exception(error))
-        if error is not None or level >= logging.ERROR:
-            data["fp"] = _fingerprint(data["event"], error, name)
-        context = {key: value for key, value in event.items() if key not in _OWN}
-        if context:
-            data["c"] = context
-        return data
-
-    def _caller(self) -> tuple[tuple[str, str], int]:
-        """Where the line was said: the first frame outside of structlog."""
-        # Above us stand route and at least three functions of structlog.
-        frame = sys._getframe(5)
-        while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("structlog"):
-            frame = frame.f_back
-        code = frame.f_code
-        place = self._places.get(code)
-        if place is None:
-            place = self._places[code] = (PurePath(code.co_filename).stem, code.co_name)
-        return place, frame.f_lineno
-
-    def _hand_on(self, name: str, level: int, event: EventDict, error: BaseException | None) -> None:
+    def _hand_on(self, name: str, level: int, event: dict[str, Any], error: BaseException | None) -> None:
         """To the handlers of the standard library."""
         logger = logging.getLogger(name)
         if not logger.isEnabledFor(level):
@@ -157,47 +99,41 @@ class JournalHandler(logging.Handler):
         super().__init__()
         self.service = service
 
+    def createLock(self) -> None:  # noqa: N802 - the name is that of `logging`
+        """None: a journal has its own."""
+        self.lock = None
+
     def emit(self, record: logging.LogRecord) -> None:
         journal = self.service.journal
-        if journal is None or getattr(record, _JOURNALED, False):
+        if journal is None or _JOURNALED in record.__dict__:
             return
+        level, context, error = record.levelno, add_bound({}), error_of(record.exc_info)
         try:
-            data = {
-                "event": record.getMessage(),
-                "level": record.levelno,
-                "logger": record.name,
-                "module": record.module,
-                "function": record.funcName or "",
-                "line": record.lineno,
-                "thread": record.threadName or "",
-            }
-            error = record.exc_info[1] if record.exc_info else None
-            if error is not None:
-                data["exc"] = "".join(traceback.format_exception(error))
-            if error is not None or record.levelno >= logging.ERROR:
-                data["fp"] = _fingerprint(data["event"], error, record.name)
-        except Exception:  # noqa: BLE001 - "%d" % "text", for one: the line is kept as it was meant
-            data = {"event": f"{record.msg!r} % {record.args!r}", "level": record.levelno, "logger": record.name}
-            if record.levelno >= logging.ERROR:
-                data["fp"] = _fingerprint(record.msg, None, record.name)
-        context = structlog.contextvars.get_contextvars()
-        if context:
-            data["c"] = context
-        journal.write("log", data, at=record.created, urgent=record.levelno >= logging.ERROR)
+            event = record.getMessage()
+            place = self.service.places.of_fields(
+                *(level, record.name, record.module, record.funcName or "", record.lineno, record.threadName or "", "")
+            )
+        except Exception:  # noqa: BLE001 - "%d" % "text", for one
+            event, place = as_meant(record.msg, record.args), Place({"level": level, "logger": record.name}, b"")
+        else:
+            if error is None and level < logging.ERROR:
+                journal.write_line(event, place, context, at=record.created)
+                return
+        data = _line(event, place, context, error)
+        journal.write("log", data, at=record.created, urgent=level >= logging.ERROR)
 
 
-def _fingerprint(event: Any, error: BaseException | None, logger: str) -> str:
-    """What makes this error one with others; an event that is no text counts by its type."""
-    return fingerprint(event if isinstance(event, str) else type(event).__name__, error, logger=logger)
-
-
-def _error(info: Any) -> BaseException | None:
-    """The exception that `exc_info` means, in any of its forms."""
-    if isinstance(info, BaseException):
-        return info
-    if isinstance(info, tuple):
-        return info[1] if len(info) > 1 and isinstance(info[1], BaseException) else None
-    return sys.exc_info()[1] if info else None
+def _line(event: Any, place: Place, context: dict[str, Any], error: BaseException | None) -> dict[str, Any]:
+    data = {"event": event, **place.fields}
+    if error is not None:
+        data["exc"] = "".join(traceback.format_exception(error))
+    if error is not None or data["level"] >= logging.ERROR:
+        # What makes this error one with others; an event that is no text counts by its type.
+        said = event if isinstance(event, str) else type(event).__name__
+        data["fp"] = fingerprint(said, error, logger=data["logger"])
+    if context:
+        data["c"] = context
+    return data
 
 
 #: The service of this process, as `logging` has its root.

@@ -23,6 +23,7 @@ def test_an_address_becomes_a_connection() -> None:
     assert entry["OPTIONS"] == {
         "sslmode": "require",
         "connect_timeout": 3,
+        "options": "-c jit=off",
         # A network that swallows packets is found out within seconds.
         "tcp_user_timeout": 10_000,
         "keepalives_idle": 5,

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from apps.core.clock import utc_now
@@ -39,9 +38,8 @@ def test_the_search_costs_the_same_for_one_and_for_many(django_assert_num_querie
         line(f"line {number}", runtime=run, app=run.app, line_number=number + 1)
     client = signed_in()
     client.get(LOGS)
-    # session, user, end of the index, newest lines, chunks twice (there are none), the lines with their apps; and on
-    # PostgreSQL the beginning and the end of a transaction, and its option
-    with django_assert_num_queries(10 if connection.vendor == "postgresql" else 7):
+    # session, user, end of the index, newest lines, chunks twice (there are none), the lines with their apps
+    with django_assert_num_queries(7):
         assert "line 59" in client.get(LOGS).text
 
 

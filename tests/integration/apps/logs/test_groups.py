@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.logs.group_models import ErrorGroup, ErrorGroupApp
 from apps.logs.groups import SnoozeIsOver, apply_groups, in_inbox, reopen_groups, resolve_groups, snooze_groups
-from apps.logs.storage import Line, line_from_frame
+from apps.logs.storage import Line, Origin, line_from_frame
 from apps.runtime.models import State
 from collectors.toolkit.journal import Frame
 from tests.integration.factories import make_app, make_run
@@ -27,7 +27,7 @@ ERRORS = "/admin/logs/errorgroup/"
 def line(print_: str = "a", *, app: int | None = None, run: str | None = None, minute: int = 0, **data: Any) -> Line:
     data = {"event": "page.failed", "level": 40, "fp": print_ * 32 if len(print_) == 1 else print_, **data}
     at = (NOW + timedelta(minutes=minute)).timestamp()
-    return line_from_frame(Frame(minute + 1, "log", at, data, 0), run, app, minute + 1, "j" * 32)
+    return line_from_frame(Frame(minute + 1, "log", at, data, 0), Origin(run, app, "j" * 32), minute + 1)
 
 
 def group(print_: str = "a") -> ErrorGroup:

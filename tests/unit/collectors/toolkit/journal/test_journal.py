@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.toolkit.journal import Damage, Frame, Journal, Redactor, read_frames
-from collectors.toolkit.journal.framing import MAX_FRAME_BYTES, dump, frame, parse
+from collectors.toolkit.journal.framing import MAX_FRAME_BYTES, body_of, decode, dump, frame, line_text, parse, split
 from collectors.toolkit.journal.reader import scan
 
 JSON = st.recursive(
@@ -204,10 +204,62 @@ def test_any_bytes_are_damage_and_never_an_error(data: bytes) -> None:
 
 
 def test_a_checksum_in_capitals_is_not_ours() -> None:
-    line = frame(1, "log", 1.0, dump({"event": "abcdef"}))[:-1]
+    line = frame(1, "log", 1.0, dump({"event": "abcdef"}))
     assert parse(line, 0) is not None
     if line[:8].upper() != line[:8]:
         assert parse(line[:8].upper() + line[8:], 0) is None
+
+
+# -- Lines in parts ---------------------------------------------------------------------------------------------------
+
+PLACES = st.sampled_from(
+    [
+        {"level": 20, "logger": "source.x", "module": "main", "function": "collect", "line": 17, "thread": "Main"},
+        {"level": 30, "logger": ',"c":{', "module": ',"level":', "function": '"', "line": None, "thread": "\\"},
+        {"level": 20, "logger": "", "module": "", "function": "", "line": 1, "thread": "", "chain": 'A > ,"c":{}'},
+    ]
+)
+TEXTS = st.text(max_size=20) | st.sampled_from([',"level":', '"', "\\", ',"c":{', '","level":1', "}}", 'x,"c":{}'])
+
+
+@pytest.mark.hypothesis
+@given(TEXTS, PLACES, st.dictionaries(TEXTS, JSON | TEXTS, max_size=3), st.integers(1, 2**53), st.floats(0, 2e9))
+def test_a_line_in_parts_says_what_the_whole_one_says(
+    event: str, fields: dict[str, Any], context: dict[str, Any], seq: int, at: float
+) -> None:
+    place = b"," + dump(fields)[1:-1]
+    text = line_text(event.encode("utf-8", "replace").decode(), place, dump(context))
+    body = body_of(frame(seq, "log", at, text))
+    assert body is not None
+    parts, whole = split(body), decode(body, 0)
+    assert whole is not None
+    assert parts is not None
+    assert (parts.seq, parts.at, parts.event) == (whole.seq, whole.at, whole.data["event"])
+    assert json.loads(b'{"level":' + parts.place + b"}") == {key: whole.data[key] for key in fields}
+    assert json.loads(parts.context) == whole.data.get("c", {})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"level": 20, "event": "in another order"},
+        {"event": "context first", "c": {"a": 1}, "level": 20},
+        {"event": {"no": "text"}, "level": 20},
+        {"event": "deep", "a": {"b": 1, "level": 20}},
+        {"event": "no level"},
+        {"event": 5, "level": 20},
+    ],
+)
+def test_what_is_in_no_such_order_is_read_whole(data: dict[str, Any]) -> None:
+    body = body_of(frame(1, "log", 1.0, dump(data)))
+    assert body is not None
+    assert split(body) is None
+
+
+def test_only_lines_are_split() -> None:
+    body = body_of(frame(1, "seal", 1.0, dump({"event": "x", "level": 20})))
+    assert body is not None
+    assert split(body) is None
 
 
 # -- What people say --------------------------------------------------------------------------------------------------
