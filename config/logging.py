@@ -51,7 +51,7 @@ def _formatter(style: str) -> logging.Formatter:
     last: list[Processor] = (
         [structlog.dev.ConsoleRenderer()]
         if pretty
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        else [structlog.processors.format_exc_info, _masked, structlog.processors.JSONRenderer(default=str)]
     )
     last.append(_masked)
     return structlog.stdlib.ProcessorFormatter(
@@ -59,9 +59,12 @@ def _formatter(style: str) -> logging.Formatter:
     )
 
 
-def _masked(_logger: Any, _method: str, text: Any) -> Any:
-    """The console is a file on many machines: what this process knows to be secret is masked there too."""
-    return _redactor.redact_text(text) if isinstance(text, str) else text
+def _masked(_logger: Any, _method: str, said: Any) -> Any:
+    """The console is a file on many machines: what this process knows to be secret is masked there too.
+
+    Once before a line becomes JSON, which would escape a secret a second time, and once when it is text.
+    """
+    return _redactor.redact_text(said) if isinstance(said, str) else _redactor.redact(said)
 
 
 def _as_event(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -16,6 +16,7 @@ from apps.logs.router import splunk_token
 from apps.runtime.models import Runtime
 from apps.runtime.process import ProcessIdentity, identify_self, is_gone, node_name
 from collectors.toolkit.journal import Damage, Journal, Redactor, read_frames
+from collectors.toolkit.journal.known import known
 from collectors.toolkit.journal.service import service
 
 #: The folder of the journals that belong to no run.
@@ -55,12 +56,13 @@ def platform_journal(role: str) -> Iterator[None]:
 
 
 def known_secrets() -> list[str]:
-    """The values of this installation that must never be written anywhere."""
+    """The values of this installation that must never be written anywhere, in every spelling that is known."""
     databases = [str(entry.get("PASSWORD") or "") for entry in settings.DATABASES.values()]
     addresses = [settings.CELERY_BROKER_URL, str(settings.CACHES["default"].get("LOCATION", ""))]
     passwords = [unquote(urlsplit(address).password or "") for address in addresses]
     tokens = [settings.DC_SPLUNK_TOKEN, splunk_token(), settings.EMAIL_HOST_PASSWORD]
-    return [secret for secret in (settings.SECRET_KEY, *databases, *passwords, *tokens) if secret]
+    given = {settings.SECRET_KEY, *databases, *passwords, *tokens} - {""}
+    return sorted(given | known.spellings())
 
 
 def writer_is_dead(path: Path) -> bool:

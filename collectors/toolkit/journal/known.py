@@ -23,7 +23,8 @@ class KnownSecrets:
 
     def learn(self, *values: str) -> None:
         """Mask these from now on."""
-        new = {value for value in values if value} - self._values
+        # As plain texts: what is a kind of text prints as it likes, and its spellings would be others.
+        new = {str(value) for value in values if value} - self._values
         if not new:
             return
         with self._lock:

@@ -15,6 +15,8 @@ from apps.core.encryption.fields import Sealed
 from apps.core.encryption.keys import BadKeys, CannotOpen, Key, NoKeys, UnknownKey, keys_as_text
 from apps.core.encryption.ring import current_ring
 from apps.credentials.models import Credential
+from collectors.toolkit.journal import Redactor
+from collectors.toolkit.journal.known import KnownSecrets
 from tests.integration.factories import make_app
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -119,6 +121,15 @@ def test_nothing_that_prints_a_row_prints_its_value() -> None:
     assert CANARY not in repr([credential.value])
     assert CANARY not in repr(pickle.dumps(credential))
     assert isinstance(Credential.objects.values_list("value", flat=True).get(), Sealed)
+
+
+def test_what_was_read_or_written_is_masked_from_then_on_in_every_spelling() -> None:
+    awkward = 'canary "of" \\ a column'
+    make(value=awkward)
+    assert Redactor().redact_text(f"{awkward} {awkward!r}") == "****** '******'"
+    reader = KnownSecrets()  # another process, which only reads
+    reader.learn(Credential.objects.get().value)
+    assert repr(awkward)[1:-1] in reader.spellings()
 
 
 def test_a_dump_holds_tokens_and_can_be_loaded() -> None:
