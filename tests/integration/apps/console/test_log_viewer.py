@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.console.log_viewer import scanning, tally, views
+from apps.console.log_viewer.matcher import Matcher
 from apps.logs.models import Log
 from apps.runtime.models import Runtime, State
 from tests.integration.factories import make_app, make_run
@@ -222,8 +223,7 @@ def test_an_expression_that_is_slow_on_some_lines_finds_what_lies_before_them(
     run: Runtime, viewer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The time is for the lines; until its process has started a busy machine may need more than that.
-    start = scanning.Matcher
-    monkeypatch.setattr(scanning, "Matcher", lambda expression, seconds: start(expression, seconds=30.0))
+    monkeypatch.setattr(scanning, "Matcher", lambda expression, seconds: Matcher(expression, seconds=30.0))
     say(run, 1, 1000)
     say(run, 1001, 1001, message="a" * 5000 + "!")
     answer = ask(viewer, run, "matches/", q=r"line 7 said|^(a|aa|a?a)+(\1)*$", regex=1)
