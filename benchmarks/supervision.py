@@ -199,7 +199,10 @@ def measured(folder: Path) -> list[Figure]:
         "import json, sys, time; f = json.load(sys.stdin)['args']['file']; open(f, 'w').write(repr(time.monotonic()))"
     )
     command: Callable[[RunSpec], list[str]] = lambda _: [sys.executable, "-c", program]  # noqa: E731
-    supervisor = Supervisor(journal_root=folder / "journal", entry="benchmarks.supervision.run", command=command)
+    # Every run is forked when it is asked for; `benchmarks.runs` has them forked ahead, as a manager does.
+    supervisor = Supervisor(
+        journal_root=folder / "journal", entry="benchmarks.supervision.run", command=command, ahead=False
+    )
     try:
         return figures(Bench(supervisor, folder))
     finally:
