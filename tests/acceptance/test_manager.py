@@ -166,24 +166,6 @@ def test_a_run_goes_to_a_manager_that_serves_its_queue(manage: Manage) -> None:
     assert set(Node.objects.values_list("end_cause", flat=True)) == {"It was told to stop."}
 
 
-def test_a_manager_that_was_suspended_for_too_long_loses_its_runs_and_ends_them(manage: Manage) -> None:
-    suspended = manage("manager", "--slots", "1")
-    run = make_run(make_app("trial.odd.slow"))
-    running = wait_for(lambda: in_state(run, State.RUNNING))
-    other = manage("manager", "--queues", "others")
-    wait_for(lambda: Node.objects.filter(ended_at__isnull=True).count() == 2)
-    suspended.send_signal(signal.SIGSTOP)
-    try:
-        lost = wait_for(lambda: in_state(run, State.CRASHED), seconds=60)
-    finally:
-        suspended.send_signal(signal.SIGCONT)
-    assert lost.journal_complete is False
-    assert lost.cause.startswith("The run was lost: its manager on ")
-    assert suspended.wait(60) == 1
-    assert start_time(running.pid) is None
-    assert other.poll() is None
-
-
 def test_a_manager_that_drains_lets_its_runs_finish(manage: Manage) -> None:
     app = make_app("trial.odd.slow", max_parallel=2, args={"seconds": 0.05, "items": 40})
     process = manage("manager", "--drain")

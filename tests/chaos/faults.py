@@ -21,6 +21,7 @@ from apps.runtime.supervision.tree import child_pids
 from tests.chaos.checks import Harm
 from tests.chaos.platform import Platform, Seat, wait_until
 
+REAPED = "The run was lost: its manager on "
 CRASH = "crash of a collector seen and written down"
 SHIM = "crash of a shim seen and written down"
 MANAGER = "all runs of a killed manager ended"
@@ -128,6 +129,8 @@ class Faults:
         try:
             wait_until(lambda: self.platform.has_ended(list(lost)), "somebody ends the runs of a manager that hangs")
             self.seconds[SUSPENDED].append(time.monotonic() - begun)
+            reaped = Runtime.objects.filter(pk__in=lost, journal_complete=False, cause__startswith=REAPED)
+            assert reaped.exists(), self.picture(list(lost))
         finally:
             seat.manager.send_signal(signal.SIGCONT)
         assert seat.manager.wait(60) == 1, self.platform.said()

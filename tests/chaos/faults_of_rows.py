@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -19,6 +21,7 @@ from django.db import connection, connections
 from apps.accounts.models import User
 from apps.core.clock import database_now
 from apps.registry.models import App
+from apps.registry.services import change_app
 from apps.runtime.doorbells import node_door
 from apps.runtime.models import Command, Runtime, State
 from apps.runtime.node_models import Node
@@ -34,6 +37,7 @@ from tests.services.web import free_port
 
 ADMIN, START, STOP = Command.Source.ADMIN, Command.Verb.START, Command.Verb.STOP
 TIMES, AT_ONCE = 100, 4
+EVERY_S = 2
 CSRF = "c" * 32
 
 
@@ -140,6 +144,39 @@ class AllFaults(FaultsBetween):
 
     #: How often the kernel let us choose a pid.
     reused = 0
+
+    # -- The clock that starts runs ------------------------------------------------------------------------------------
+
+    def timers(self, run_ids: list[str]) -> Harm:
+        """beat and worker are killed again and again: every due time has its run, and none has two."""
+        app, seat, begun = self.platform.timed, self.dice.choice(self.platform.at_work), database_now()
+        parts = {name: self.platform.manage(name, **seat.env()) for name in ("beat", "worker")}
+        started = list(parts.values())
+        wanted = {"missed": App.Missed.ALL, "overlap": App.Overlap.QUEUE, "interval_s": EVERY_S}
+        app = change_app(app, now=begun, schedule=App.Schedule.INTERVAL, **wanted)
+        first = app.next_run_at
+        assert first is not None
+        runs = Runtime.objects.filter(app=app, due_at__gte=first)
+        try:
+            for number in range(3):
+                wait_until(lambda number=number: runs.count() > number, "the clock ticks")  # type: ignore[misc]
+                name = self.dice.choice(list(parts))
+                time.sleep(self.dice.uniform(0, 1))
+                parts[name].kill()
+                parts[name].wait()
+                parts[name] = self.platform.manage(name, **seat.env())
+                started.append(parts[name])
+        finally:
+            for part in started:
+                # With what a worker that was killed has left behind.
+                with suppress(ProcessLookupError):
+                    os.killpg(part.pid, signal.SIGKILL)
+                part.wait()
+        change_app(app, now=database_now(), schedule=App.Schedule.MANUAL)
+        due = list(runs.order_by("due_at").values_list("due_at", flat=True))
+        assert due == [first + number * timedelta(seconds=EVERY_S) for number in range(len(due))]
+        run_ids += runs.values_list("pk", flat=True)
+        return Harm()
 
     # -- Half said -----------------------------------------------------------------------------------------------------
 

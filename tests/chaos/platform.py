@@ -48,7 +48,7 @@ DEADLINE_S = 90.0
 #: Their runs come from `queue`; the others are started by commands.
 QUEUED_APPS = ("one", "two", "three")
 COMMANDED_APPS = ("four", "five", "six", "seven")
-OTHER_APPS = ("idle", "patient", "failing")
+OTHER_APPS = ("idle", "patient", "failing", "timed")
 
 
 def wait_until(condition: Callable[[], Any], what: str | Callable[[], str], *, seconds: float = DEADLINE_S) -> Any:
@@ -102,6 +102,7 @@ class Platform:
     apps: list[App] = field(default_factory=list)
     commanded: list[App] = field(default_factory=list)
     others: list[App] = field(default_factory=list)
+    timed: App = field(init=False)
 
     @property
     def ledgers(self) -> Path:
@@ -132,6 +133,7 @@ class Platform:
         self.others = [self._app(name, **values) for name in OTHER_APPS]
         # No manager serves this queue.
         App.objects.filter(pk=self.others[0].pk).update(queue="nobodys")
+        self.timed = self.others.pop()
         brokers: tuple[tuple[str, Address], ...] = (
             ("amqp://guest:guest@", ("127.0.0.1", self.rabbit.port)),
             ("redis://", ("127.0.0.1", self.valkey_port)),

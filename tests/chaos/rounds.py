@@ -19,6 +19,7 @@ KINDS = (
     "shipper",
     "manager",
     "web",
+    "timers",
     # Suspended.
     "suspended",
     "suspended_for_long",

@@ -17,7 +17,7 @@ from tests.chaos.rounds import KINDS, play
 
 SEED = 20
 #: While one manager is suspended for longer than its lease, these happen to the other one.
-MEANWHILE = ("repeated", "strangers", "web")
+MEANWHILE = ("repeated", "strangers", "web", "timers")
 GROUPS = (
     ("collector", "shim", "forkserver", "shipper"),
     ("delayed", "cut", "unanswered", "reset", "half_closed", "held"),
