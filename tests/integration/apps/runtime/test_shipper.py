@@ -226,6 +226,29 @@ def test_a_frame_that_the_database_refuses_is_set_aside_and_its_neighbours_are_s
     assert all("line" in row.payload and row.reason for row in rejected)
 
 
+def test_lines_in_any_order_of_their_fields_are_stored_alike(root: Path, run: Runtime) -> None:
+    journal = open_journal(root, run)
+    place = {"level": 30, "logger": "source.x", "module": "main", "function": "f", "line": 3, "thread": "T"}
+    context = {"url": 'a"},"level":1', "deep": {"c": {"level": 1}}, "text": "\x00"}
+    journal.write("log", {"event": "usual", **place, "chain": "A > B", "c": context})
+    journal.write("log", {**place, "event": "usual", "c": context, "chain": "A > B"})
+    journal.write("log", {"c": context, "chain": "A > B", "event": "usual", **place})
+    journal.write("log", {"event": "usual", **place, "chain": "A > B", "c": context, "unheard": "of"})
+    journal.write("log", {"event": "usual", **place, "unheard": {"of": 1}, "chain": "A > B", "c": context})
+    say(journal, 1)
+    journal.close()
+    assert Shipper(root).ship(journal.path).is_done
+    said = Log.objects.filter(message="usual")
+    fields = ("level", "logger", "module", "function", "source_line", "thread", "call_chain", "context_json")
+    first, *others = list(said.order_by("line_number").values(*fields))
+    assert first["context_json"] == {**context, "text": "\\x00"}
+    assert (first["call_chain"], first["source_line"], first["level"]) == ("A > B", 3, 30)
+    assert others == [first] * 4
+    assert not LogRejected.objects.exists()
+    run.refresh_from_db()
+    assert run.log_counts == {"WARNING": 5, "INFO": 1}
+
+
 def test_damage_is_kept_aside_and_counted_and_the_rest_is_stored(root: Path, run: Runtime) -> None:
     journal = open_journal(root, run)
     say(journal, *range(5))
