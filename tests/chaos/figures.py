@@ -45,6 +45,8 @@ def counted(measure: str, *, found: int, of: int) -> Figure:
 
 def keep(figures: Sequence[Figure]) -> None:
     """Print them, and put them among the earlier ones."""
+    if not figures:
+        return
     path = RESULTS / f"{SECTION}.json"
     earlier = json.loads(path.read_text()) if path.exists() else []
     publish(SECTION, figures)

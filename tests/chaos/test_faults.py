@@ -27,13 +27,15 @@ def test_whatever_happens_every_run_ends_once_and_no_line_is_lost(tmp_path: Path
     dice = random.Random(SEED)
     with platform_of_its_own(tmp_path) as platform:
         faults = AllFaults(platform, dice)
-        for number, kind in enumerate(shuffled(dice, ROUNDS)):
-            print(f"{number} {kind}: ", end="", flush=True)
-            print(play(platform, faults, [kind], each=2), flush=True)
+        try:
+            for number, kind in enumerate(shuffled(dice, ROUNDS)):
+                print(f"{number} {kind}: ", end="", flush=True)
+                print(play(platform, faults, [kind], each=2), flush=True)
+        finally:
+            keep(timed(faults.seconds))
         print(f"pids that we could choose for a stranger: {faults.reused}")
         assert_managers_are_well(platform, faults.lost_nodes)
         codes = platform.close()
         said = platform.said()
-    keep(timed(faults.seconds))
     assert codes == [0, 0], said
     assert overdue(faults.seconds) == {}, f"seed {SEED}"

@@ -18,6 +18,8 @@ from tests.chaos.platform import platform_of_its_own
 
 KILLS = int(os.environ.get("DC_TEST_KILLS", "300"))
 SEED = int(os.environ.get("DC_TEST_CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
+DOUBLES = "apps that ran twice at a time, in so many kills"
+DOUBLES = "apps that ran twice at a time, in so many kills"
 #: So many kills hit the runs of one batch.
 BATCH = 6
 #: How often each is killed: a manager takes its runs along, and costs a second of CPU to start again.
@@ -30,17 +32,19 @@ def test_nothing_ever_runs_twice_at_a_time_however_often_it_is_killed(tmp_path: 
     dice, done, doubles = random.Random(SEED), 0, 0
     with platform_of_its_own(tmp_path) as platform:
         faults = AllFaults(platform, dice)
-        while done < KILLS:
-            run_ids, harm = platform.queue(each=2), Harm()
-            for kind in dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=min(BATCH, KILLS - done)):
-                harm.add(getattr(faults, kind)(run_ids))
-                done += 1
-            doubles += (platform.ledgers / "doubles").exists()
-            assert_quiet(platform, run_ids, harm)
-            print(f"{done} kills, {len(run_ids)} runs", flush=True)
+        try:
+            while done < KILLS:
+                run_ids, harm = platform.queue(each=2), Harm()
+                for kind in dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=min(BATCH, KILLS - done)):
+                    harm.add(getattr(faults, kind)(run_ids))
+                    done += 1
+                doubles += (platform.ledgers / "doubles").exists()
+                assert_quiet(platform, run_ids, harm)
+                print(f"{done} kills, {len(run_ids)} runs", flush=True)
+        finally:
+            keep([*timed(faults.seconds), counted(DOUBLES, found=doubles, of=done)])
         assert_managers_are_well(platform, set())
         codes = platform.close()
         said = platform.said()
-    keep([*timed(faults.seconds), counted("runs of an app at once that should have been one", found=doubles, of=done)])
     assert codes == [0, 0], said
     assert overdue(faults.seconds) == {}, f"seed {SEED}"
