@@ -16,7 +16,6 @@ from apps.runtime.interrupts import Interrupts
 from apps.runtime.journals import open_journal
 from apps.runtime.models import Runtime, State
 from apps.runtime.pulse import ProgressTeller
-from apps.runtime.rehearsal import rehearse as _rehearse
 from apps.runtime.runner import End, code_version, exit_code, perform, write_end
 from apps.runtime.supervision.spec import NO_JOURNAL, RunSpec
 from collectors.identity import parse_code
@@ -62,7 +61,10 @@ def run_spec(spec: RunSpec) -> int:
 def rehearse() -> None:
     """Called in a process that is going to fork collectors, before it does."""
     _mute_console()
-    _rehearse()
+    # Here, because it plays a scraper: a run of something else needs no scraping toolkit.
+    from apps.runtime.rehearsal import rehearse as play
+
+    play()
 
 
 def _mute_console() -> None:

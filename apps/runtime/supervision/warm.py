@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -45,7 +45,8 @@ class WarmProcess:
     def launch(cls, entry: str, *, cwd: Path, env: Mapping[str, str]) -> WarmProcess:
         """Start one. Raises `OSError`."""
         ours, theirs = sockets.socketpair(sockets.AF_UNIX, sockets.SOCK_SEQPACKET)
-        with theirs:
+        with ExitStack() as at_failure, theirs:
+            at_failure.callback(ours.close)
             argv = [sys.executable, "-m", "apps.runtime.supervision.forkserver", str(theirs.fileno()), entry]
             process = subprocess.Popen(
                 argv,
@@ -56,6 +57,7 @@ class WarmProcess:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+            at_failure.pop_all()
         ours.setblocking(False)  # noqa: FBT003 - its signature
         return cls(process, ours, os.pidfd_open(process.pid))
 

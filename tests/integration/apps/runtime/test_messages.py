@@ -125,3 +125,37 @@ def test_a_schedule_that_cannot_be_followed_disables_the_app_and_is_told() -> No
 def test_the_addresses_are_those_of_the_pages() -> None:
     assert RUN_PAGE.format("a1") == reverse("admin:runtime_runtime_change", args=["a1"])
     assert APP_PAGE.format(7) == reverse("admin:registry_app_change", args=[7])
+
+
+def test_each_message_says_the_cause_and_leads_to_where_one_sees_it(settings: Any) -> None:
+    settings.DC_PUBLIC_URL = "https://dc.example.com"
+    app, now = make_app(is_enabled=True, disable_after=2), utc_now()
+    failed = ended(app, State.FAILED, cause="No price.")
+    well = ended(app, State.SUCCEEDED, cause="")
+    ended(app, State.FAILED, cause="No title.")
+    last = ended(app, State.CRASHED, cause="The process was ended by SIGSEGV.")
+    skipped = make_run(app, trigger=Trigger.SCHEDULE, due_at=now)
+    end_run(skipped, State.SKIPPED, now=now, cause="Skipped: the one before still runs.")
+    # Of each kind the first one.
+    messages = {message.kind: message for message in Delivery.objects.order_by("-pk")}
+    expected = {
+        "FAILED": ("No price.", failed),
+        "RECOVERED": ("Its last run succeeded.", well),
+        "DISABLED": ("2 runs in a row failed. The last cause: The process was ended by SIGSEGV.", last),
+        "NOT_RUN": ("Skipped: the one before still runs.", skipped),
+    }
+    assert set(messages) == set(expected)
+    for kind, (cause, run) in expected.items():
+        assert cause in messages[kind].body
+        assert messages[kind].link == f"https://dc.example.com/admin/runtime/runtime/{run.pk}/change/"
+
+
+def test_an_app_that_the_clock_disabled_leads_to_the_app(settings: Any) -> None:
+    settings.DC_PUBLIC_URL = "https://dc.example.com"
+    now = utc_now().replace(microsecond=0)
+    app = make_app(is_enabled=True, schedule=App.Schedule.CRON, cron="0 0 * * *", time_zone="Nowhere/Land")
+    App.objects.filter(pk=app.pk).update(next_run_at=now, next_due_at=now)
+    request_due_runs(now=now)
+    message = Delivery.objects.get()
+    assert "Its schedule cannot be followed" in message.body
+    assert message.link == f"https://dc.example.com/admin/registry/app/{app.pk}/change/"
