@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.core.encryption.keys import Key, parse_keys
+from apps.core.encryption.keys import parse_keys
 from config.secret_loader import SecretLoader
 from config.settings.reading import BASE_DIR
 
@@ -46,45 +45,11 @@ def manage(environment: Environment, *words: str) -> subprocess.CompletedProcess
     )
 
 
-def test_the_encrypted_file_comes_after_the_environment_and_before_the_defaults(sealed: Environment) -> None:
-    shown = json.loads(manage({**sealed, "DC_WEB_HOST": "::1"}, "config", "--json").stdout)
-    assert shown["DC_WEB_PORT"] == {"value": 8123, "origin": "settings.enc"}
-    assert shown["DC_SPLUNK_TOKEN"] == {"value": "******", "origin": "settings.enc"}
-    assert shown["DC_WEB_HOST"]["origin"] == "environment"
-    assert shown["DC_LOG_LEVEL"]["origin"] == "default"
-    again = json.loads(manage({**sealed, "DC_WEB_PORT": "8124"}, "config", "--json").stdout)
-    assert again["DC_WEB_PORT"] == {"value": 8124, "origin": "environment"}
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (
-            {"DC_SECRETS_PASSPHRASE_FILE": ""},
-            "DC_SECRETS_PASSPHRASE: not set, but there is an encrypted file of settings,",
-        ),
-        (
-            {"DC_SECRETS_PASSPHRASE": "a wrong passphrase"},
-            "does not open: the passphrase is wrong, or the file was changed.",
-        ),
-        ({"DC_SECRETS_PATH": str(BASE_DIR / "README.md")}, "is damaged, or no encrypted file of settings."),
-        ({"DC_SECRETS_PATH": "/no/such/file"}, "cannot be read: no such file or directory."),
-    ],
-    ids=["no passphrase", "wrong passphrase", "another file", "no file"],
-)
-def test_what_is_wrong_with_it_is_one_line_and_exit_code_2(sealed: Environment, change: Environment, said: str) -> None:
-    done = manage({**sealed, **change}, "check")
-    assert done.returncode == 2
+def test_a_wrong_passphrase_is_one_line_and_exit_code_2(sealed: Environment) -> None:
+    done = manage({**sealed, "DC_SECRETS_PASSPHRASE": "a wrong passphrase"}, "check")
+    assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
-    assert said in line
-    assert "canary" not in done.stdout + done.stderr
-
-
-def test_what_opens_the_file_cannot_be_inside_of_it(sealed: Environment) -> None:
-    SecretLoader(Path(sealed["DC_SECRETS_PATH"])).write("DC_SECRETS_PASSPHRASE=canary-phrase\n", PASSPHRASE, n=16)
-    done = manage(sealed, "check")
-    assert done.returncode == 2
-    assert done.stderr.startswith("DC_SECRETS_PASSPHRASE: is inside of settings.enc")
+    assert line.endswith("settings.enc does not open: the passphrase is wrong, or the file was changed.")
 
 
 def test_production_reads_the_key_it_demands_from_the_file(clean: Environment, tmp_path: Path) -> None:
@@ -97,8 +62,6 @@ def test_production_reads_the_key_it_demands_from_the_file(clean: Environment, t
         "DC_SECRETS_PATH": str(tmp_path / "x.enc"),
         "DC_SECRETS_PASSPHRASE": PASSPHRASE,
     }
-    refused = manage({**production, "DC_SECRETS_PATH": ""}, "manager")
-    assert "DC_SECRET_KEY: not set; the production profile has no default key." in refused.stderr
     assert manage(production, "secrets", "encrypt", str(plain)).returncode == 0
     refused = manage(production, "manager")
     assert (refused.returncode, refused.stderr) == (
@@ -115,25 +78,18 @@ def test_the_embedded_profile_makes_its_own_key_once(clean: Environment, tmp_pat
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(parse_keys(made)) == 1
     file.chmod(0o644)
-    warned = manage(embedded, "check")
-    assert f"(dc.W004) {file} holds secrets and can be read by other users" in warned.stderr
-    assert file.read_text() == made
     file.write_text("damaged\n")
     told = manage(embedded, "check")
     assert told.returncode == 1
-    assert "(dc.E007)" in told.stderr
+    assert f"(dc.W004) {file} holds secrets and can be read by other users" in told.stderr
+    assert f"(dc.E007) {file} cannot be used: Key number 1 is no key" in told.stderr
     assert "Traceback" not in told.stderr
+    assert file.read_text() == "damaged\n"
 
 
 def test_check_says_which_settings_are_in_the_file_and_no_more(sealed: Environment) -> None:
-    assert manage(sealed, "migrate", "--verbosity", "0").returncode == 0
     done = manage(sealed, "secrets", "check")
     assert done.returncode == 0, done.stderr
     assert "settings.enc opens. In force from it: DC_SPLUNK_TOKEN, DC_WEB_PORT." in done.stdout
     assert "Everything opens." in done.stdout
     assert "canary" not in done.stdout
-    damaged = manage({**sealed, "DC_SECRETS_KEYS": f"{Key.new().as_text()},rubbish"}, "secrets", "check")
-    assert damaged.returncode == 1
-    assert (
-        damaged.stderr == "CommandError: Key number 2 is no key: it should be 43 characters, as `secrets key` prints.\n"
-    )

@@ -48,7 +48,7 @@ def everything() -> list[str]:
     return [str(row.value) for row in Credential.objects.order_by("pk")] + [Channel.objects.get().secret]
 
 
-def spoil(pk: object, token: str) -> None:
+def spoil(pk: int, token: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE credentials_credential SET value = %s WHERE id = %s", [token, pk])
 
