@@ -8,6 +8,7 @@ from typing import Any
 
 from apps.records.backends.base import Backend
 from apps.records.models import DataTable
+from apps.records.rows import stored
 from collectors.toolkit.errors import BadRow, StorageError
 
 #: So many keys are named in an error.
@@ -31,7 +32,7 @@ def compare(
     backend: Backend, model: type[DataTable], scope: Mapping[str, Any], *, seen: int, archive_missing: bool
 ) -> Comparison:
     """Fill `diff`, and count. Raises `BadRow` and `StorageError` where the rows make no sense together."""
-    params = [model._meta.get_field(name).get_db_prep_save(value, backend.connection) for name, value in scope.items()]
+    params = [stored(model, name, value, backend.connection) for name, value in scope.items()]
     current = backend.one(backend.sql.count_current(), params)[0] if archive_missing else 0
     if archive_missing and current and not seen:
         raise StorageError(

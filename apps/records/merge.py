@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -22,7 +23,7 @@ from apps.records.backends.base import Backend
 from apps.records.comparison import Comparison, compare
 from apps.records.models import DataTable
 from apps.records.preview import Difference, differences
-from apps.records.rows import OnBadRow, RowReader
+from apps.records.rows import OnBadRow, RowReader, column_of
 from apps.records.schema import SchemaMemory
 from apps.records.sources import RowSource, opened
 from apps.records.statements import Column, Layout
@@ -105,7 +106,8 @@ def _attempt(order: Order, reader: RowReader, source: RowSource) -> MergeResult:
             result = _merged(order, backend, reader, source, seen)
             _fence(order)
     finally:
-        if backend.connection.is_usable():
+        # Without a connection there are no temporary tables, and what was committed stays committed.
+        with suppress(DatabaseError):
             backend.drop()
     return result
 
@@ -158,9 +160,9 @@ def _backend(order: Order, reader: RowReader) -> Backend:
     keys = [fields[name] for name in order.model.natural_key]
     layout = Layout(
         table=meta.db_table,
-        pk=meta.pk.column,
-        keys=[Column(key.column, key.null) for key in keys],
-        scope=[fields[name].column for name in reader.scope],
+        pk=column_of(meta.pk),
+        keys=[Column(column_of(key), key.null) for key in keys],
+        scope=[column_of(fields[name]) for name in reader.scope],
         tag=str(next(_tags)),
     )
     return backend_class(connection.vendor)(connection, layout, keys)

@@ -34,8 +34,8 @@ class SHAHashableMixin(models.Model):
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
         names = self.hash_fields()
-        fields = {name: self._meta.get_field(name) for name in names}
-        self.sha = make_hash({name: field.to_python(getattr(self, field.attname)) for name, field in fields.items()})
+        fields = [field for field in self._meta.concrete_fields if field.name in names]
+        self.sha = make_hash({field.name: field.to_python(getattr(self, field.attname)) for field in fields})
         if update_fields is not None and not set(names).isdisjoint(update_fields := list(update_fields)):
             update_fields = [*update_fields, "sha"]
         super().save(*args, update_fields=update_fields, **kwargs)

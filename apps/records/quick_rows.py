@@ -8,7 +8,7 @@ the same digest, or in a sentence about what is wrong.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,9 +18,11 @@ from django.db import models
 
 from apps.records.refusals import DoesNotFit
 from collectors.toolkit.merge.compiling import body, indented, piece_lines, written
-from collectors.toolkit.merge.quick import is_odd
+from collectors.toolkit.merge.quick import ODD, LimitedNumbers
 
-Reader = Callable[[Mapping[str, Any]], tuple[str, tuple[Any, ...]]]
+#: Called with the number and the row that was left to the long way; None: the row was put aside.
+LongWay = Callable[[int, Any], tuple[int, str, tuple[Any, ...]] | None]
+Reader = Callable[[Iterable[Any], LongWay], Iterator[tuple[int, str, tuple[Any, ...]]]]
 
 
 class Unexpected(Exception):
@@ -55,33 +57,73 @@ TESTS: dict[type, str] = {
 
 
 def compile_reader(
-    fields: Sequence[models.Field[Any, Any]], cleaners: Mapping[str, Callable[[Any], Any]], hashed: Sequence[str]
+    fields: Sequence[models.Field[Any, Any]],
+    cleaners: Mapping[str, Callable[[Any], Any]],
+    hashed: Sequence[str],
+    *,
+    scope: Mapping[str, Any],
+    mapping_of: Callable[[Any], Mapping[str, Any]],
 ) -> Reader:
-    """A function from a mapping to `(sha, values)`; raises one of `FALLS_BACK` for a row it does not expect."""
-    lines = [f"if len(row) != {len(fields)}:", "    raise Unexpected"]
-    pieces, names = {}, {"sha3_256": hashlib.sha3_256, "is_odd": is_odd, "Unexpected": Unexpected}
+    """A generator `(rows, long_way) -> (number, sha, values)...` for rows of these fields.
+
+    `mapping_of` makes a mapping of a row that is no dict, or raises TypeError.
+    """
+    names: dict[str, Any] = {
+        "FALLS_BACK": FALLS_BACK, "ODD": ODD, "Unexpected": Unexpected, "mapping_of": mapping_of,
+        "sha3_256": hashlib.sha3_256,
+    }  # fmt: skip
+    pieces, lines = {}, []
     for number, field in enumerate(fields):
         variable, clean = f"v{number}", f"clean{number}"
         names[clean] = cleaners[field.name]
         lines.append(f"{variable} = row[{field.name!r}]")
         if field.name in hashed:
-            lines += _field_lines(field, variable, clean)
+            lines += _field_lines(field, variable, clean, names)
             pieces[field.name] = f"p{number}"
         else:
             lines.append(f"{variable} = {clean}({variable})")
-    lines += [
-        f"text = {body(pieces)}",
-        "encoded = f'm{len(text)}:{text}'.encode()",
-        "if is_odd(encoded):",
-        "    raise Unexpected",
-        f"return sha3_256(encoded).hexdigest(), ({''.join(f'v{n}, ' for n in range(len(fields)))})",
-    ]
-    reader: Reader = written("\n".join(["def read(row):", *indented(lines)]), "read", **names)
+        if field.name in scope:
+            names[f"wanted{number}"] = scope[field.name]
+            lines += [f"if {variable} != wanted{number}:", "    raise Unexpected"]
+    values = "".join(f"v{number}, " for number in range(len(fields)))
+    source = LOOP.format(
+        count=len(fields), body=body(pieces), values=values, lines="\n".join(indented(indented(indented(lines))))
+    )
+    reader: Reader = written(source, "read", **names)
     return reader
 
 
-def _field_lines(field: models.Field[Any, Any], variable: str, clean: str) -> list[str]:
+#: The loop around what is written for the fields. One exception handler and no call for a row as expected.
+LOOP = """
+def read(rows, long_way):
+    number = 0
+    for row in rows:
+        number += 1
+        try:
+            if type(row) is not dict:
+                row = mapping_of(row)
+            if len(row) != {count}:
+                raise Unexpected
+{lines}
+            text = {body}
+            encoded = f"m{{len(text)}}:{{text}}".encode()
+            if len(encoded.translate(None, ODD)) != len(encoded):
+                raise Unexpected
+            sha = sha3_256(encoded).hexdigest()
+        except FALLS_BACK:
+            found = long_way(number, row)
+            if found is not None:
+                yield found
+            continue
+        yield number, sha, ({values})
+"""
+
+
+def _field_lines(field: models.Field[Any, Any], variable: str, clean: str, names: dict[str, Any]) -> list[str]:
+    """`names` gets what the lines need beside the common names."""
     kind, guard = _kind_and_guard(field, variable)
+    if isinstance(field, models.DecimalField) and kind is Decimal:
+        names[f"{variable}_numbers"] = LimitedNumbers(field.max_digits or 0, field.decimal_places or 0)
     piece = variable.replace("v", "p")
     lines = piece_lines(variable, piece, kind, guard=guard, otherwise=[f"{variable} = {clean}({variable})"])
     if field.null and kind is not None:
@@ -95,21 +137,10 @@ def _kind_and_guard(field: models.Field[Any, Any], variable: str) -> tuple[type 
     tests = []
     for validator in field.validators:
         if type(validator) is validators.DecimalValidator and kind is Decimal:
-            tests.append(_decimal_test(variable, validator))
-        elif type(validator) in TESTS and isinstance(getattr(validator, "limit_value", None), int):
-            tests.append(TESTS[type(validator)].format(v=variable, limit=validator.limit_value))
+            continue  # LimitedNumbers does it
+        limit = getattr(validator, "limit_value", None)
+        if type(validator) in TESTS and isinstance(limit, int):
+            tests.append(TESTS[type(validator)].format(v=variable, limit=limit))
         elif type(validator) is not validators.ProhibitNullCharactersValidator:
             return None, ""
     return kind, " and ".join(tests)
-
-
-def _decimal_test(variable: str, validator: validators.DecimalValidator) -> str:
-    digits, places = validator.max_digits, validator.decimal_places
-    if digits is None or places is None:
-        return "False"
-    limit = 10 ** (digits - places)
-    point = f"(point := (written := str({variable})).find('.'))"
-    return (
-        f"-{limit} < {variable} < {limit} and ({point} < 0 or len(written) - point - 1 <= {places})"
-        " and 'E' not in written"
-    )

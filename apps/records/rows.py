@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.records.models import PLATFORM_FIELDS, DataTable
-from apps.records.quick_rows import FALLS_BACK, compile_reader
+from apps.records.quick_rows import compile_reader
 from apps.records.refusals import DoesNotFit, cleaner
 from collectors.contract import Record
 from collectors.toolkit.errors import BadRow, StorageError
-from collectors.toolkit.merge import compile_hasher
+from collectors.toolkit.merge import compile_hasher, unhashable_field
 
 Values = tuple[Any, ...]
 #: The number of a row in its merge, its hash, and its values in the order of `RowReader.fields`.
@@ -25,6 +26,17 @@ OnBadRow = Callable[[BadRow, Record], bool]
 def business_fields(model: type[DataTable]) -> list[models.Field[Any, Any]]:
     """The fields of a table that an author fills, in the order of the model."""
     return [field for field in model._meta.concrete_fields if field.name not in PLATFORM_FIELDS]
+
+
+def column_of(field: models.Field[Any, Any]) -> str:
+    """The name of its column; a concrete field has one."""
+    return str(field.column)
+
+
+def stored(model: type[DataTable], name: str, value: Any, connection: BaseDatabaseWrapper) -> Any:
+    """The value of a field as the database takes it."""
+    field = next(field for field in model._meta.concrete_fields if field.name == name)
+    return field.get_db_prep_save(value, connection)
 
 
 class RowReader:
@@ -42,70 +54,73 @@ class RowReader:
         self._required = {f.name for f in self.fields if not (f.has_default() or f.null or f.blank)}
         self._defaults: dict[str, Callable[[], Any]] = {field.name: field.get_default for field in self.fields}
         self._hasher = compile_hasher(model.hash_fields())
-        self._quick = compile_reader(self.fields, self._cleaners, model.hash_fields())
         places = {field.name: place for place, field in enumerate(self.fields)}
         self.key_places = [places[name] for name in model.natural_key]
         self.scope = self._checked_scope(scope or {})
-        self._wanted = [(places[name], name, value) for name, value in self.scope.items()]
+        self._quick = compile_reader(
+            self.fields, self._cleaners, model.hash_fields(), scope=self.scope, mapping_of=self._mapping_of
+        )
 
-    def read(self, rows: Iterable[Record]) -> Iterator[Prepared]:
+    def prepare(self, rows: Iterable[Record]) -> Iterator[Prepared]:
         """Every row, numbered from 1. Raises `BadRow`."""
         self.quarantined = 0
-        for number, row in enumerate(rows, start=1):
-            try:
-                sha, values = self.read_one(number, row)
-            except BadRow as error:
-                if self._on_bad_row is None or not self._on_bad_row(error, row):
-                    raise
-                self.quarantined += 1
-                continue
-            yield number, sha, values
+        return self._quick(rows, self._long_way)
 
-    def read_one(self, number: int, row: Record) -> tuple[str, Values]:
-        """The hash and the values of one row. Raises `BadRow`."""
+    def read(self, rows: Iterable[Record]) -> Iterator[tuple[tuple[Any, ...], str, dict[str, Any]]]:
+        """`(natural key, hash, values by name)` of every row. Raises `BadRow`."""
+        names = [field.name for field in self.fields]
+        for _, sha, values in self.prepare(rows):
+            key = tuple(values[place] for place in self.key_places)
+            yield key, sha, dict(zip(names, values, strict=True))
+
+    def reread(self, rows: Iterable[Record]) -> Iterator[tuple[str, Values]]:
+        """Rows that fitted before."""
+        return ((sha, values) for _, sha, values in self._quick(rows, self._long_way))
+
+    def _long_way(self, number: int, row: Record) -> Prepared | None:
+        """Something about the row was unexpected; this finds out what, and says so."""
         try:
-            sha, values = self._quick(row if type(row) is dict else self._as_mapping(number, row))
-        except FALLS_BACK:
-            # Something about the row was unexpected; the long way finds out what, and says so.
-            sha, values = self._read_slowly(number, row)
-        for place, name, wanted in self._wanted:
-            if values[place] != wanted:
-                words = f"is {values[place]!r}, outside the scope {wanted!r} of this merge"
-                raise self._bad(number, name, "scope", words)
-        return sha, values
+            return number, *self._read_slowly(number, row)
+        except BadRow as error:
+            if self._on_bad_row is None or not self._on_bad_row(error, row):
+                raise
+            self.quarantined += 1
+            return None
 
     def _read_slowly(self, number: int, row: Record) -> tuple[str, Values]:
         values = self._clean(number, self._as_mapping(number, row))
+        for name, wanted in self.scope.items():
+            if values[name] != wanted:
+                words = f"is {values[name]!r}, outside the scope {wanted!r} of this merge"
+                raise self._bad(number, name, "scope", words)
         try:
             sha = self._hasher(values)
         except (TypeError, ValueError) as error:
-            raise self._unhashable(number, values, error) from None
+            field = unhashable_field({name: values[name] for name in self.model.hash_fields()})
+            raise BadRow(
+                f'Row {number} of {self.model.__name__} cannot be hashed: {error} ("{field}").',
+                row=number, field=field, rule="surrogate" if "surrogate" in str(error) else "type",
+            ) from None  # fmt: skip
         return sha, tuple(values.values())
 
-    def _unhashable(self, number: int, values: Mapping[str, Any], error: Exception) -> BadRow:
-        for name in self.model.hash_fields():
-            try:
-                compile_hasher([name])(values)
-            except (TypeError, ValueError):
-                rule = "surrogate" if "surrogate" in str(error) else "type"
-                return BadRow(
-                    f'Row {number} of {self.model.__name__} cannot be hashed: {error} (in "{name}").',
-                    row=number, field=name, rule=rule,
-                )  # fmt: skip
-        return BadRow(f"Row {number} of {self.model.__name__} cannot be hashed: {error}.", row=number, rule="type")
-
     def _as_mapping(self, number: int, row: Record) -> Mapping[str, Any]:
+        try:
+            return self._mapping_of(row)
+        except TypeError:
+            raise BadRow(
+                f"Row {number} is a {type(row).__name__}; give {self.model.__name__} a mapping, a dataclass or an "
+                "instance.",
+                row=number, rule="kind",
+            ) from None  # fmt: skip
+
+    def _mapping_of(self, row: Record) -> Mapping[str, Any]:
         if isinstance(row, self.model):
             return {name: getattr(row, attribute) for name, attribute in self._attributes.items()}
         if isinstance(row, Mapping):
             return row
         if dataclasses.is_dataclass(row) and not isinstance(row, type):
             return {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
-        raise BadRow(
-            f"Row {number} is a {type(row).__name__}; give {self.model.__name__} a mapping, a dataclass or an "
-            "instance.",
-            row=number, rule="kind",
-        )  # fmt: skip
+        raise TypeError
 
     def _clean(self, number: int, row: Mapping[str, Any]) -> dict[str, Any]:
         unknown = [name for name in row if name not in self._cleaners]

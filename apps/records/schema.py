@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from django.db import connections
 
+from apps.records.backends import backend_class
 from apps.records.models import DataTable
 from collectors.toolkit.errors import StorageError
 
 #: Column -> what the database says of its type; whether it may be left out.
-Columns: TypeAlias = dict[str, tuple[tuple[Any, ...], bool]]
+Columns: TypeAlias = dict[str, tuple[str, bool]]
 
 
 class SchemaMemory:
@@ -28,7 +29,8 @@ class SchemaMemory:
     def check(self, model: type[DataTable], alias: str) -> None:
         """Raise `StorageError` when the table is not what the model says, or what it was."""
         now = columns_of(model, alias)
-        check_columns(model, alias, now)
+        if now:  # a table that does not exist is the next statement's to say
+            check_columns(model, alias, now)
         before = self._found.get((alias, model._meta.db_table), now)
         for name in sorted(before.keys() | now.keys()):
             if before.get(name) != now.get(name):
@@ -40,25 +42,19 @@ class SchemaMemory:
 
 
 def columns_of(model: type[DataTable], alias: str) -> Columns:
-    """The columns as the database describes them."""
+    """The columns as the database describes them; none where there is no such table."""
     connection = connections[alias]
+    statement, name = backend_class(connection.vendor).description(connection, model._meta.db_table)
     with connection.cursor() as cursor:
-        found = connection.introspection.get_table_description(cursor, model._meta.db_table)
-    return {
-        column.name: (
-            (column.type_code, column.display_size, column.internal_size, column.precision, column.scale,
-             column.null_ok),
-            bool(column.null_ok) or column.default is not None,
-        )
-        for column in found
-    }  # fmt: skip
+        cursor.execute(statement, [name])
+        return {column: (str(kind), bool(may_be_left_out)) for column, kind, may_be_left_out in cursor.fetchall()}
 
 
 def check_columns(model: type[DataTable], alias: str, columns: Columns) -> None:
     """Raise `StorageError` unless these are columns that rows of `model` can be written to."""
     table, label = model._meta.db_table, model._meta.app_label
     command = f"manage.py migrate {label} --database {alias}"
-    wanted = {field.column for field in model._meta.concrete_fields}
+    wanted = {str(field.column) for field in model._meta.concrete_fields}
     for name in sorted(wanted - columns.keys()):
         raise StorageError(f'The table "{table}" has no column "{name}", but {model.__name__} does: {command}')
     for name in sorted(columns.keys() - wanted):

@@ -38,7 +38,7 @@ def opened(reader: RowReader, rows: Iterable[Record]) -> Iterator[RowSource]:
         return
     with tempfile.TemporaryFile(prefix="dc-rows-") as file:
         spooled = Spooled(file)
-        spooled.write(reader.read(rows))
+        spooled.write(reader.prepare(rows))
         yield spooled
 
 
@@ -54,19 +54,21 @@ class Given:
 
     def prepared(self) -> Iterator[Prepared]:
         if self._is_list:
-            return self._reader.read(self._rows)
+            return self._reader.prepare(self._rows)
         return self._marked()
 
     def fetch(self, ordinals: Sequence[int]) -> Iterator[tuple[str, Values]]:
         if isinstance(self._rows, list | tuple):
-            for ordinal in ordinals:
-                yield self._reader.read_one(ordinal, self._rows[ordinal - 1])
-            return
+            rows = self._rows
+            return self._reader.reread(rows[ordinal - 1] for ordinal in ordinals)
+        return self._same(ordinals, self._reader.reread(self._picked(self._rows, ordinals)))
+
+    def _picked(self, rows: Iterable[Record], ordinals: Sequence[int]) -> Iterator[Record]:
         wanted = iter(ordinals)
         next_one = next(wanted, None)
-        for number, row in enumerate(self._rows, start=1):
+        for number, row in enumerate(rows, start=1):
             if number == next_one:
-                yield self._same(number, row)
+                yield row
                 next_one = next(wanted, None)
         if next_one is not None:
             raise self._changed(next_one)
@@ -74,16 +76,16 @@ class Given:
     def _marked(self) -> Iterator[Prepared]:
         """Eight bytes of each hash are kept, to see whether a row is the same when it is read again."""
         self._marks, self._numbers = array("Q"), array("Q")
-        for number, sha, values in self._reader.read(self._rows):
+        for number, sha, values in self._reader.prepare(self._rows):
             self._numbers.append(number)
             self._marks.append(int(sha[:16], 16))
             yield number, sha, values
 
-    def _same(self, number: int, row: Record) -> tuple[str, Values]:
-        sha, values = self._reader.read_one(number, row)
-        if self._marks[bisect_right(self._numbers, number) - 1] != int(sha[:16], 16):
-            raise self._changed(number)
-        return sha, values
+    def _same(self, ordinals: Sequence[int], rows: Iterator[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
+        for ordinal, (sha, values) in zip(ordinals, rows, strict=True):
+            if self._marks[bisect_right(self._numbers, ordinal) - 1] != int(sha[:16], 16):
+                raise self._changed(ordinal)
+            yield sha, values
 
     def _changed(self, number: int) -> StorageError:
         return StorageError(

@@ -111,8 +111,9 @@ class DjangoRecordStore:
                 self._block = _Block(stack)
                 self._block.span(data_alias())
                 yield
-                for alias in self._block.aliases if self.hooks.fence and not self.dry_run else ():
-                    self.hooks.fence(alias)
+                if self.hooks.fence is not None and not self.dry_run:
+                    for alias in self._block.aliases:
+                        self.hooks.fence(alias)
         except BaseException:
             self.totals = before
             raise

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import models
 
 from apps.records.backends.base import Backend
-from apps.records.rows import RowReader
+from apps.records.rows import RowReader, column_of, stored
 from apps.records.sources import RowSource
 from collectors.contract import MergeResult
 from collectors.toolkit.errors import StorageError
@@ -29,7 +29,7 @@ def write(
     backend: Backend, reader: RowReader, source: RowSource, result: MergeResult, *, runtime_id: str, now: datetime
 ) -> None:
     """Bring the table to what was compared."""
-    moment = _platform_value(reader, backend, "archived_at", now)
+    moment = stored(reader.model, "archived_at", now, backend.connection)
     if result.deleted:
         _expect(reader, "deleted", result.deleted, backend.execute(backend.sql.delete_missing()))
     if result.archived:
@@ -39,7 +39,7 @@ def write(
     if result.inserted:
         ordinals = array("q", (row[0] for row in backend.rows(backend.sql.new_ordinals())))
         own = {"sha": None, "archived_at": None, "archived_by": "", "created_at": moment, "modified_at": moment}
-        columns = [field.column for field in reader.fields]
+        columns = [column_of(field) for field in reader.fields]
         backend.insert([*columns, *own, "runtime"], _insertions(backend, reader, source, ordinals, moment, runtime_id))
 
 
@@ -63,10 +63,6 @@ def _preparer(field: models.Field[Any, Any], backend: Backend, moment: Any) -> P
     if backend.connection.vendor == "postgresql" and type(field) in PLAIN:
         return None
     return lambda value: field.get_db_prep_save(value, backend.connection)
-
-
-def _platform_value(reader: RowReader, backend: Backend, name: str, value: Any) -> Any:
-    return reader.model._meta.get_field(name).get_db_prep_save(value, backend.connection)
 
 
 def _expect(reader: RowReader, what: str, wanted: int, found: int) -> None:

@@ -38,6 +38,11 @@ class Backend(ABC):
 
     @staticmethod
     @abstractmethod
+    def description(connection: BaseDatabaseWrapper, table: str) -> tuple[str, str]:
+        """A statement and its parameter: `(column, type, whether it may be left out)` for each column of a table."""
+
+    @staticmethod
+    @abstractmethod
     def is_worth_another_try(error: BaseException) -> bool:
         """Whether the same statements may succeed a moment later."""
 

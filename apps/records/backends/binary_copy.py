@@ -10,7 +10,6 @@ import struct
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
-from itertools import islice
 from typing import Any
 
 from django.db import models
@@ -88,6 +87,11 @@ def microseconds(moment: datetime) -> int:
 
 def blocks(packer: Packer, rows: Iterable[Prepared]) -> Iterator[tuple[bytes, int]]:
     """The packed rows in blocks, each with the number of rows in it."""
-    packed = (packer(number, sha, values) for number, sha, values in rows)
-    while block := list(islice(packed, BLOCK)):
-        yield b"".join(block), len(block)
+    block: list[bytes] = []
+    append = block.append
+    for number, sha, values in rows:
+        append(packer(number, sha, values))
+        if len(block) == BLOCK:
+            yield b"".join(block), BLOCK
+            block.clear()
+    yield b"".join(block), len(block)

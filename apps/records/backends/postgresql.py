@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.records.backends.base import Backend
 from apps.records.backends.binary_copy import SIGNATURE, TRAILER, blocks, compile_packer
@@ -19,6 +20,14 @@ MANY, MEMORY = 50_000, "64MB"
 
 
 class PostgresBackend(Backend):
+    @staticmethod
+    def description(connection: BaseDatabaseWrapper, table: str) -> tuple[str, str]:
+        statement = (
+            "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull OR atthasdef OR attidentity <> '' "
+            "FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped"
+        )
+        return statement, connection.ops.quote_name(table)
+
     @staticmethod
     def is_worth_another_try(error: BaseException) -> bool:
         cause = error.__cause__ or error

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.records.backends.base import Backend
 from apps.records.rows import Prepared
@@ -36,6 +37,10 @@ class SQLiteBackend(Backend):
     statements_class = SQLiteStatements
     # Temporary tables are in a file of their own: staging there does not hold up whoever else writes.
     stages_in_transaction: ClassVar[bool] = False
+
+    @staticmethod
+    def description(connection: BaseDatabaseWrapper, table: str) -> tuple[str, str]:  # noqa: ARG004
+        return 'SELECT name, type, NOT "notnull" OR dflt_value IS NOT NULL OR pk FROM pragma_table_info(%s)', table
 
     @staticmethod
     def is_worth_another_try(error: BaseException) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.records.backends.base import Backend
 from apps.records.statements import Statements
@@ -64,6 +65,15 @@ class SQLServerBackend(Backend):
     stages_in_transaction: ClassVar[bool] = False
 
     @staticmethod
+    def description(connection: BaseDatabaseWrapper, table: str) -> tuple[str, str]:
+        statement = (
+            "SELECT c.name, CONCAT(TYPE_NAME(c.user_type_id), ' ', c.max_length, ' ', c.precision, ' ', c.scale), "
+            "CASE WHEN c.is_nullable = 1 OR c.default_object_id <> 0 OR c.is_identity = 1 THEN 1 ELSE 0 END "
+            "FROM sys.columns c WHERE c.object_id = OBJECT_ID(%s)"
+        )
+        return statement, connection.ops.quote_name(table)
+
+    @staticmethod
     def is_worth_another_try(error: BaseException) -> bool:
         found = {int(code) for code in re.findall(r"\((\d{4})\)", str(error))}
         return isinstance(error, DatabaseError) and (bool(found & CODES) or "40001" in str(error))
@@ -82,8 +92,7 @@ class SQLServerBackend(Backend):
     def execute_many(self, statement: str, rows: list[Any]) -> None:
         with self.connection.cursor() as cursor:
             # The rows go over in one piece instead of one statement each.
-            inner = getattr(cursor, "cursor", None)
-            raw = getattr(inner, "cursor", inner)
+            raw: Any = getattr(cursor.cursor, "cursor", cursor.cursor)
             if hasattr(raw, "fast_executemany"):
                 raw.fast_executemany = True
             cursor.executemany(statement, rows)

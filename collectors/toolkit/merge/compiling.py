@@ -40,8 +40,8 @@ NAMESPACE: dict[str, Any] = {
 #: of more than 18 digits do too, because str() refuses very long ones.
 PIECES: dict[type, tuple[str, str]] = {
     str: (
-        "type({v}) is str",
-        "TEXTS[len(t := {v}.replace(' ', '').lower())] + t if {v}.isascii() and len({v}) < 256 else foreign({v})",
+        "type({v}) is str and len({v}) < 256",
+        "TEXTS[len(t := {v}.replace(' ', '').lower())] + t if {v}.isascii() else foreign({v})",
     ),
     bool: ("type({v}) is bool", "'b1:1' if {v} else 'b1:0'"),
     int: (
@@ -49,7 +49,7 @@ PIECES: dict[type, tuple[str, str]] = {
         "INTEGERS[len(t)] + t + 'e0' if (t := str({v}))[-1] != '0' else trailing(t)",
     ),
     float: ("type({v}) is float", "{v}_numbers[{v}] if {v} == {v} else 'i3:nan'"),
-    Decimal: ("type({v}) is Decimal and {v}.is_finite()", "{v}_numbers[{v}]"),
+    Decimal: ("type({v}) is Decimal", "{v}_numbers[str({v})]"),
     date: ("type({v}) is date", "day({v})"),
     datetime: ("type({v}) is datetime and {v}.tzinfo is UTC", "moment({v})"),
 }

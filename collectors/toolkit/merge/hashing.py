@@ -87,6 +87,16 @@ def digest_of(text: str, algorithm: str) -> str:
     return hashlib.new(algorithm, encoded).hexdigest()
 
 
+def unhashable_field(row: Mapping[str, Any]) -> str:
+    """The first field that `make_hash` refuses; empty if there is none."""
+    for name, value in row.items():
+        try:
+            make_hash({name: value})
+        except (TypeError, ValueError):
+            return name
+    return ""
+
+
 def _digest(data: Any, names: Iterable[str] | None, excluded: frozenset[str], form: TextForm, algorithm: str) -> str:
     if not isinstance(data, str | bytes | int | float | list | tuple | None):
         found = fields_of(data)

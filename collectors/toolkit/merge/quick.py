@@ -9,8 +9,8 @@ from unicodedata import normalize
 
 from collectors.toolkit.merge.canonical import canonical
 
-#: So many different numbers (of one field) and days are remembered, the first that come: a megabyte at most.
-REMEMBERED = 5_000
+#: So many different numbers (of one field) and days are remembered, the first that come: three megabytes at most.
+REMEMBERED = 20_000
 
 TEXTS = [f"s{length}:" for length in range(256)]
 #: By the number of digits, minus included; two more are the exponent "e0".
@@ -39,19 +39,36 @@ def trailing(digits: str) -> str:
 
 
 class Numbers(dict[Any, str]):
-    """Finite and infinite floats and decimals, by value: equal ones have one form."""
+    """Floats by their value, decimals by their text: several texts may stand for one number, and have one form."""
 
-    def __missing__(self, number: float | Decimal) -> str:
+    def __missing__(self, number: float | str) -> str:
         text = str(number)
         whole, _, part = text.partition(".")
-        if part.isdecimal() and (part := part.rstrip("0")) and whole[-1] != "0":
+        if part.isdecimal() and part[-1] != "0" and whole.isdecimal() and whole[0] != "0":
             text = f"{whole}{part}e-{len(part)}"
             form = f"i{len(text)}:{text}"
         else:
-            form = canonical(number)
+            form = canonical(Decimal(text))
         if len(self) < REMEMBERED:
             self[number] = form
         return form
+
+
+class LimitedNumbers(Numbers):
+    """Decimals of so many digits, so many of them after the point. Raises `ValueError` for all others."""
+
+    def __init__(self, digits: int, places: int) -> None:
+        super().__init__()
+        self._digits, self._places = digits, places
+
+    def __missing__(self, number: float | str) -> str:
+        whole, _, part = str(number).removeprefix("-").partition(".")
+        # Without the zero in front of the point: 0.5 has one digit.
+        if len(whole.lstrip("0")) > self._digits - self._places or len(part) > self._places:
+            raise ValueError(f"{number} has too many digits")
+        if not whole.isdecimal() or not (part or "0").isdecimal():
+            raise ValueError(f"{number} is not written plainly")
+        return super().__missing__(number)
 
 
 class _Days(dict[int, str]):

@@ -10,7 +10,7 @@ from typing import Any
 
 from collectors.contract import MergeResult, Missing, Record
 from collectors.toolkit.errors import BadRow, StorageError
-from collectors.toolkit.merge import ConflictingRows, Stored, make_hash, plan_merge
+from collectors.toolkit.merge import ConflictingRows, Stored, make_hash, plan_merge, unhashable_field
 from collectors.toolkit.testing.rows import Values, read_row
 
 
@@ -106,7 +106,9 @@ def _read(model: type, rows: Iterable[Record], scope: Mapping[str, Any]) -> Iter
         try:
             sha = make_hash(values)
         except (TypeError, ValueError) as error:
-            raise BadRow(f"Row {number} of {model.__name__} cannot be hashed: {error}.") from None
+            raise BadRow(
+                f'Row {number} of {model.__name__} cannot be hashed: {error} ("{unhashable_field(values)}").'
+            ) from None
         yield sha, values
 
 

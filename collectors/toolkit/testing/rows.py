@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from collectors.contract import Record
 from collectors.toolkit.errors import BadRow
 
 Values = dict[str, Any]
+COLLECTIONS = (Mapping, list, tuple, set, frozenset, bytes, bytearray, memoryview)
 
 
 def read_row(model: Any, number: int, row: Record) -> Values:
@@ -53,6 +55,8 @@ def _value(model: Any, number: int, field: Any, given: Mapping[str, Any]) -> Any
         if not (field.has_default() or field.null or field.blank):
             raise _bad(model, number, field.name, "is missing")
         return field.get_default()
+    if fault := _lossy(field, given[field.name]):
+        raise _bad(model, number, field.name, fault)
     try:
         value = field.to_python(given[field.name])
         if value is not None:
@@ -65,6 +69,16 @@ def _value(model: Any, number: int, field: Any, given: Mapping[str, Any]) -> Any
     if fault := _fault(field, value):
         raise _bad(model, number, field.name, fault)
     return value
+
+
+def _lossy(field: Any, value: Any) -> str:
+    """What Django would take in and lose something of."""
+    kind = field.get_internal_type()
+    if kind.endswith("IntegerField") and isinstance(value, float | Decimal) and value % 1 != 0:
+        return f"is {value}, not a whole number"
+    if kind in {"CharField", "TextField"} and isinstance(value, COLLECTIONS):
+        return f"is a {type(value).__name__}, not a text"
+    return ""
 
 
 def _fault(field: Any, value: Any) -> str:

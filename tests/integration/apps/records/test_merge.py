@@ -68,7 +68,7 @@ def traces() -> Any:
     connection = connections[data_alias()]
     with connection.cursor() as cursor:
         hidden = "ctid::text, xmin::text, " if connection.vendor == "postgresql" else ""
-        cursor.execute(f"SELECT {hidden}id, sha, modified_at, archived_at FROM {table} ORDER BY id")
+        cursor.execute(f"SELECT {hidden}id, sha, modified_at, archived_at FROM {table} ORDER BY id")  # noqa: S608
         return cursor.fetchall()
 
 

@@ -1,0 +1,93 @@
+"""Tables that only the tests of the merge have; they are on the connection `default`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connections, models
+from django.test.utils import isolate_apps
+
+from apps.records.models import DataTable
+from apps.records.store import DjangoRecordStore
+
+ALIAS = "default"
+
+with isolate_apps("apps.records"):
+
+    class City(DataTable):
+        natural_key = ("country", "name")
+        scope_fields = ("country",)
+        unhashed_fields = ("page",)
+
+        country = models.CharField(max_length=2)
+        name = models.CharField(max_length=40)
+        people = models.IntegerField(null=True)
+        area = models.DecimalField(max_digits=8, decimal_places=2, null=True)
+        is_capital = models.BooleanField(default=False)
+        height = models.FloatField(null=True)
+        founded = models.DateField(null=True)
+        seen_at = models.DateTimeField(null=True)
+        note = models.TextField(blank=True)
+        extra = models.JSONField(null=True)
+        page = models.URLField(blank=True)
+
+        class Meta(DataTable.Meta):
+            app_label = "records"
+            db_table = "test_city"
+
+    class Reading(DataTable):
+        """A key of many kinds, one of which may be NULL."""
+
+        natural_key = ("sensor", "batch", "day", "taken_at", "is_test")
+
+        sensor = models.UUIDField()
+        batch = models.IntegerField(null=True)
+        day = models.DateField()
+        taken_at = models.DateTimeField()
+        is_test = models.BooleanField()
+        value = models.FloatField()
+
+        class Meta(DataTable.Meta):
+            app_label = "records"
+            db_table = "test_reading"
+
+    class Price(DataTable):
+        """A key whose binary form is left to the driver."""
+
+        natural_key = ("amount",)
+
+        amount = models.DecimalField(max_digits=8, decimal_places=2)
+        currency = models.CharField(max_length=3)
+
+        class Meta(DataTable.Meta):
+            app_label = "records"
+            db_table = "test_price"
+
+
+@contextmanager
+def made(*tables: type[DataTable]) -> Iterator[None]:
+    """These tables exist, empty."""
+    with connections[ALIAS].schema_editor() as editor:
+        for table in tables:
+            editor.create_model(table)
+    try:
+        yield
+    finally:
+        with connections[ALIAS].schema_editor() as editor:
+            for table in tables:
+                editor.delete_model(table)
+
+
+def store(run: str = "a" * 32, **options: Any) -> DjangoRecordStore:
+    return DjangoRecordStore(runtime_id=run, dry_run=options.pop("dry_run", False), **options)
+
+
+def city(name: str, people: Any = 1, **values: Any) -> dict[str, Any]:
+    return {"country": "hr", "name": name, "people": people, **values}
+
+
+def current(table: type[DataTable] = City) -> dict[Any, DataTable]:
+    rows = table.objects.using(ALIAS).current()
+    return {tuple(getattr(row, name) for name in table.natural_key): row for row in rows}
