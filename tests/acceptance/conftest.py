@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,10 +14,17 @@ from typing import Any
 
 import pytest
 
+from tests.services import flush
+
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = ROOT / "tests" / "rooms"
 
 Manage = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush() -> None:
+    flush.install()
 
 
 @pytest.fixture
@@ -54,6 +63,12 @@ def finish(manage: Manage) -> Callable[..., tuple[int, str]]:
         return process.returncode, output
 
     return run
+
+
+def heeds(process: subprocess.Popen[str], signum: signal.Signals) -> bool:
+    """Whether the process has a handler for the signal. A program that has only just been started has none yet."""
+    caught = re.search(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signum - 1) & 1)
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = 30) -> Any:

@@ -12,7 +12,7 @@ from apps.core.clock import utc_now
 from apps.registry.models import App
 from apps.runtime import vital_signs
 from apps.runtime.models import Runtime
-from tests.acceptance.conftest import Manage, wait_for
+from tests.acceptance.conftest import Manage, heeds, wait_for
 from tests.integration.factories import make_app
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -27,6 +27,7 @@ def test_each_due_time_becomes_one_run_however_many_clocks_tick(
     worker, beats = manage("worker"), [manage("beat") for _ in range(clocks)]
     run = wait_for(Runtime.objects.first, seconds=60)
     assert (run.app, run.trigger, run.due_at) == (app, "SCHEDULE", now)
+    wait_for(lambda: all(heeds(beat, signal.SIGTERM) for beat in beats))
     first = wait_for(lambda: vital_signs.last_seen("clock"))
     wait_for(lambda: vital_signs.last_seen("clock") > first + timedelta(seconds=2))
     assert Runtime.objects.count() == 1

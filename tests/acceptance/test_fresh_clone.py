@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +17,8 @@ import httpx
 import psutil
 import pytest
 from selectolax.lexbor import LexborHTMLParser
+
+from tests.services.web import free_port
 
 T = TypeVar("T")
 
@@ -75,9 +76,7 @@ def environment() -> dict[str, str]:
     ours = ("DC_", "DJANGO_", "MAKE", "MFLAGS", "PYTEST_", "VIRTUAL_ENV")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     kept["PATH"] = os.pathsep.join(part for part in kept["PATH"].split(os.pathsep) if "/.venv/" not in part)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        kept["DC_WEB_PORT"] = str(probe.getsockname()[1])
+    kept["DC_WEB_PORT"] = str(free_port())
     return kept
 
 
@@ -98,7 +97,8 @@ def make_up(clone: Path, environment: dict[str, str], output: Path) -> Iterator[
         yield Up(process, output, time.monotonic())
     finally:
         for survivor in processes_of(clone):
-            survivor.kill()
+            with suppress(psutil.NoSuchProcess):
+                survivor.kill()
         process.wait(timeout=10)
 
 

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -16,6 +17,7 @@ import pytest
 
 from apps.logs.models import Log
 from apps.runtime.models import Runtime, State
+from apps.runtime.node_models import Node
 from tests.acceptance.conftest import Manage, wait_for
 from tests.services import postgres
 
@@ -30,6 +32,14 @@ def numbers(run: Runtime) -> list[int]:
     return [context["number"] for context in lines.values_list("context_json", flat=True)]
 
 
+def has_database(pid: int) -> bool:
+    """Whether the process has opened the database: a file, or a connection."""
+    with suppress(OSError):
+        opened = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+        return any(path.endswith(".sqlite3") or path.startswith("socket:") for path in opened)
+    return False
+
+
 def dense(run: Runtime) -> bool:
     found = list(Log.objects.filter(runtime=run).order_by("line_number").values_list("line_number", flat=True))
     return found == list(range(1, len(found) + 1))
@@ -37,6 +47,7 @@ def dense(run: Runtime) -> bool:
 
 def test_no_line_is_lost_or_doubled_when_collectors_are_killed(manage: Manage, tmp_path: Path) -> None:
     moments = random.Random(7)
+    lost: list[Runtime] = []
     for kill in range(KILLS):
         ledger = tmp_path / f"ledger-{kill}"
         collector = manage("runcollector", "trial.odd.talkative", "--arg", f"ledger={ledger}")
@@ -44,10 +55,12 @@ def test_no_line_is_lost_or_doubled_when_collectors_are_killed(manage: Manage, t
         time.sleep(moments.uniform(0, 1.5))
         collector.send_signal(signal.SIGKILL)
         collector.wait()
+        assert_ended(lost)
         run = Runtime.objects.get(state=State.RUNNING)
         # A shipper of another process is killed in the middle of the rest, then one finishes.
         shipper = manage("journal", "replay")
-        time.sleep(moments.uniform(0.8, 1.6))
+        wait_for(lambda shipper=shipper: shipper.poll() is not None or has_database(shipper.pid))  # type: ignore[misc]
+        time.sleep(moments.uniform(0, 0.1))
         shipper.send_signal(signal.SIGKILL)
         shipper.wait()
         output, _ = manage("journal", "replay").communicate(timeout=120)
@@ -56,8 +69,14 @@ def test_no_line_is_lost_or_doubled_when_collectors_are_killed(manage: Manage, t
         # The last line may have been said and not noted.
         assert stored in (said, [*said, len(said)]), output
         assert dense(run)
-        # What the next run of the app, or a manager, does first.
-        manage("runcollector", "trial.odd.talkative", "--arg", f"ledger={ledger}", "--arg", "lines=1").wait(60)
+        lost.append(run)
+    manage("runcollector", "trial.odd.talkative", "--arg", f"ledger={ledger}", "--arg", "lines=1").wait(60)
+    assert_ended(lost)
+
+
+def assert_ended(lost: list[Runtime]) -> None:
+    """What the next run of the app, or a manager, does first: the runs before it have ended."""
+    for run in lost:
         run.refresh_from_db()
         assert (run.state, run.journal_complete) == (State.CRASHED, True)
 
@@ -68,12 +87,15 @@ def test_no_line_is_lost_or_doubled_when_the_manager_is_killed_too(manage: Manag
     ledger = tmp_path / "ledger"
     run = make_run(make_app("trial.odd.talkative"), args={"ledger": str(ledger)})
     manager = manage("manager")
+    wait_for(Node.objects.exists)
     wait_for(lambda: ledger.exists() and ledger.stat().st_size)
-    running = Runtime.objects.get(pk=run.pk)
+    # The manager writes down the process after it was started.
+    running = wait_for(lambda: Runtime.objects.filter(pk=run.pk, pid__isnull=False).first())
     time.sleep(0.5)
-    assert running.pid is not None
     os.kill(manager.pid, signal.SIGKILL)
-    os.kill(running.pid, signal.SIGKILL)
+    # It ends by itself when its manager is gone, which may be now.
+    with suppress(ProcessLookupError):
+        os.kill(running.pid, signal.SIGKILL)
     manage("manager")
     wait_for(lambda: Runtime.objects.filter(pk=run.pk, ended_at__isnull=False).exists())
     run.refresh_from_db()

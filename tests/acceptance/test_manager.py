@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from subprocess import Popen
 
 import pytest
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 @pytest.fixture
 def manager(manage: Manage) -> Iterator[Popen[str]]:
     process = manage("manager", DC_RUN_SLOTS="2")
+    wait_for(Node.objects.exists)
     yield process
     if process.poll() is None:
         process.terminate()
@@ -32,6 +34,11 @@ def manager(manage: Manage) -> Iterator[Popen[str]]:
 
 def in_state(run: Runtime, *states: State) -> Runtime | None:
     return Runtime.objects.filter(pk=run.pk, state__in=states).select_related("app").first()
+
+
+def has_begun(run: Runtime) -> bool:
+    """Whether the collector is at work. RUNNING says that it has a process, which may not listen to signals yet."""
+    return run.logs.filter(message="item.collected").exists()
 
 
 def ended(run: Runtime) -> Runtime:
@@ -61,6 +68,7 @@ def test_stop_ends_the_process_and_the_run(manager: Popen[str]) -> None:
     run = issue_command(app, Command.Verb.START, source=Command.Source.ADMIN).runtime
     assert run is not None
     running = wait_for(lambda: in_state(run, State.RUNNING))
+    wait_for(lambda: has_begun(run))
     command = issue_command(app, Command.Verb.STOP, source=Command.Source.ADMIN)
     assert command.state == Command.Progress.PENDING
     stopped = ended(run)
@@ -82,30 +90,27 @@ def test_a_collector_that_does_not_listen_is_killed_when_its_grace_is_over(manag
     assert start_time(running.pid) is None
 
 
-def test_a_collector_that_is_killed_ends_as_crashed_with_the_signal(manager: Popen[str]) -> None:
-    run = ended(make_run(make_app("trial.odd.killed")))
+def test_each_way_in_which_a_collector_ends_by_itself_is_written_down(manager: Popen[str]) -> None:
+    """All of them by one manager: its start takes longer than these runs."""
+    killed = make_app("trial.odd.killed", max_parallel=3)
+    by_signal = make_run(killed)
+    in_the_middle = make_run(killed, args={"exit_code": 7})
+    with_zero = make_run(killed, args={"exit_code": 0})
+    not_imported = make_run(make_app("trial.odd.broken"))
+    bad_arguments = make_run(make_app("trial.odd.slow"), args={"seconds": "soon"})
+
+    run = ended(by_signal)
     assert (run.state, run.signal, run.cause) == (State.CRASHED, 9, "The process was ended by SIGKILL.")
-
-
-def test_a_collector_that_exits_in_the_middle_has_failed_with_its_last_words(manager: Popen[str]) -> None:
-    run = ended(make_run(make_app("trial.odd.killed"), args={"exit_code": 7}))
+    run = ended(in_the_middle)
     assert (run.state, run.exit_code) == (State.FAILED, 7)
     assert run.cause == "The process exited with code 7: something is badly wrong"
-
-
-def test_exiting_with_zero_in_the_middle_is_no_success(manager: Popen[str]) -> None:
-    run = ended(make_run(make_app("trial.odd.killed"), args={"exit_code": 0}))
+    # No success: it did not come to its end.
+    run = ended(with_zero)
     assert (run.state, run.exit_code) == (State.FAILED, 0)
-
-
-def test_a_source_that_cannot_be_imported_ends_as_failed_with_the_reason(manager: Popen[str]) -> None:
-    run = ended(make_run(make_app("trial.odd.broken")))
+    run = ended(not_imported)
     assert run.state == State.FAILED
     assert "The source trial.odd.broken cannot be imported: main.py, line 3: ModuleNotFoundError" in run.cause
-
-
-def test_arguments_that_do_not_fit_end_the_run_as_failed(manager: Popen[str]) -> None:
-    run = ended(make_run(make_app("trial.odd.slow"), args={"seconds": "soon"}))
+    run = ended(bad_arguments)
     assert run.state == State.FAILED
     assert '"seconds"' in run.cause
 
@@ -114,6 +119,7 @@ def test_a_manager_that_is_asked_to_end_stops_its_collectors_first(manager: Pope
     app = make_app("trial.odd.slow", max_parallel=2)
     runs = [make_run(app), make_run(app)]
     wait_for(lambda: Runtime.objects.filter(state=State.RUNNING).count() == 2)
+    wait_for(lambda: all(map(has_begun, runs)))
     running = list(Runtime.objects.all())
     manager.send_signal(signal.SIGTERM)
     output, _ = manager.communicate(timeout=40)
@@ -126,9 +132,9 @@ def test_a_manager_that_is_asked_to_end_stops_its_collectors_first(manager: Pope
 def test_when_a_manager_is_killed_the_next_one_ends_its_runs_once_nothing_of_them_is_left(
     manager: Popen[str], manage: Manage
 ) -> None:
-    run = make_run(make_app("trial.odd.slow", stop_grace_s=2))
+    run = make_run(make_app("trial.odd.slow", stop_grace_s=10))
     running = wait_for(lambda: in_state(run, State.RUNNING))
-    wait_for(lambda: run.logs.filter(message="item.collected").exists())
+    wait_for(lambda: has_begun(run))
     os.kill(manager.pid, signal.SIGKILL)
     manage("manager")
     lost = ended(run)
@@ -166,14 +172,16 @@ def test_a_run_goes_to_a_manager_that_serves_its_queue(manage: Manage) -> None:
     assert set(Node.objects.values_list("end_cause", flat=True)) == {"It was told to stop."}
 
 
-def test_a_manager_that_drains_lets_its_runs_finish(manage: Manage) -> None:
-    app = make_app("trial.odd.slow", max_parallel=2, args={"seconds": 0.05, "items": 40})
+def test_a_manager_that_drains_lets_its_runs_finish(manage: Manage, tmp_path: Path) -> None:
+    app = make_app("trial.odd.slow", max_parallel=2, args={"items": 1, "until": str(tmp_path / "finish")})
     process = manage("manager", "--drain")
+    wait_for(Node.objects.exists)
     run = make_run(app)
     wait_for(lambda: in_state(run, State.RUNNING))
     process.terminate()
     wait_for(lambda: Node.objects.filter(is_draining=True).exists())
     late = make_run(app)
+    (tmp_path / "finish").touch()
     assert process.wait(60) == 0
     assert ended(run).state == State.SUCCEEDED
     assert in_state(late, State.QUEUED)
@@ -182,6 +190,7 @@ def test_a_manager_that_drains_lets_its_runs_finish(manage: Manage) -> None:
 def test_a_second_signal_ends_the_runs_at_once(manage: Manage) -> None:
     run = make_run(make_app("trial.odd.stubborn", stop_grace_s=600))
     process = manage("manager")
+    wait_for(Node.objects.exists)
     wait_for(lambda: run.logs.filter(message="ears.closed").exists())
     process.terminate()
     wait_for(lambda: Node.objects.filter(is_draining=True).exists())

@@ -9,6 +9,7 @@ import signal
 import sys
 import termios
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from subprocess import Popen
 
 import pytest
@@ -106,14 +107,17 @@ def test_escape_stops_the_runs_with_their_grace_and_an_arrow_key_does_nothing(
     assert termios.tcgetattr(screen.keys)[3] == screen.before[3]
 
 
-def test_ctrl_c_reaches_the_manager_alone_and_with_drain_its_runs_finish(terminal: Callable[..., Terminal]) -> None:
-    app = make_app("trial.odd.slow", max_parallel=2, args={"seconds": 0.05, "items": 30})
+def test_ctrl_c_reaches_the_manager_alone_and_with_drain_its_runs_finish(
+    terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    app = make_app("trial.odd.slow", max_parallel=2, args={"items": 1, "until": str(tmp_path / "finish")})
     run = make_run(app)
     screen = terminal("manager", "--drain")
     screen.until(lambda: works(run))
     screen.press(CTRL_C)
     screen.until(lambda: Node.objects.filter(is_draining=True).exists())
     late = make_run(app)
+    (tmp_path / "finish").touch()
     screen.until(lambda: screen.process.poll() is not None)
     assert screen.process.returncode == 0, screen.said
     run.refresh_from_db()
