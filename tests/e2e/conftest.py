@@ -19,6 +19,7 @@ from playwright.sync_api import (
 )
 from pytest_django import live_server_helper
 
+from tests.services import flush
 from tests.services.browser import find_chromium
 
 # The driver of the browser runs an event loop in this thread; Django would refuse its database here.
@@ -42,6 +43,11 @@ class Complaints:
     def unexpected(self) -> list[str]:
         """The others."""
         return [text for text in self.heard if not any(word in text for word in self.expected)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush() -> None:
+    flush.install()
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +97,11 @@ def context(
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
+
+
+def press(page: Page, name: str) -> None:
+    """Press a button that leads to another page. Whoever presses it says what that page has to show."""
+    page.get_by_role("button", name=name, exact=True).click(no_wait_after=True)
 
 
 SignIn = Callable[..., Page]

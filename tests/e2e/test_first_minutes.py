@@ -13,7 +13,7 @@ from apps.core.clock import utc_now
 from apps.logs.models import Log
 from apps.runtime.models import Runtime, State
 from collectors.sources.examples.shop.books.models import Book
-from tests.e2e.conftest import Complaints, SignIn
+from tests.e2e.conftest import Complaints, SignIn, press
 from tests.integration.factories import book, make_app, make_run
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -24,14 +24,14 @@ def test_a_login_link_signs_in_once(page: Page, context: BrowserContext, complai
     page.goto(path)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert LoginLink.objects.get().used_at is None
-    page.get_by_role("button", name="Sign in").click()
+    press(page, "Sign in")
     page.wait_for_url("**/admin/")
     expect(page.get_by_role("heading", name="Home")).to_be_visible()
     expect(page.get_by_text("No app is registered.")).to_be_visible()
 
     complaints.expect("410")
     page.goto(path)
-    page.get_by_role("button", name="Sign in").click()
+    press(page, "Sign in")
     expect(page.get_by_role("heading", name="This link is not valid any more")).to_be_visible()
 
 
@@ -40,7 +40,7 @@ def test_an_app_is_started_watched_and_its_rows_are_seen(sign_in: SignIn) -> Non
     page = sign_in("operator")
     page.locator("#nav-sidebar").get_by_role("link", name="Apps").click()
     page.get_by_role("link", name="examples.shop.books").click()
-    page.get_by_role("button", name="Run now").click()
+    press(page, "Run now")
     expect(page.get_by_text("examples.shop.books was started.")).to_be_visible()
     expect(page.get_by_text("Waits for a manager with a free slot.")).to_be_visible()
 
@@ -66,7 +66,7 @@ def test_a_waiting_run_is_stopped_with_one_click(sign_in: SignIn) -> None:
     run = make_run(make_app(is_enabled=True))
     page = sign_in("operator")
     page.get_by_role("region", name="Running now").get_by_role("link").click()
-    page.get_by_role("button", name="Stop").click()
+    press(page, "Stop")
     expect(page.get_by_text(f"Asked run {run.pk[:8]} of examples.shop.books to stop.")).to_be_visible()
     run.refresh_from_db()
     assert run.state == State.CANCELLED
@@ -78,7 +78,7 @@ def test_many_apps_are_enabled_from_the_list(sign_in: SignIn) -> None:
     page.goto("/admin/registry/app/")
     page.locator("#action-toggle").check()
     page.locator("select[name=action]").select_option("enable_apps")
-    page.get_by_role("button", name="Run").click()
+    press(page, "Run")
     expect(page.get_by_text("3 of 3 apps enabled.")).to_be_visible()
     for app in apps:
         app.refresh_from_db()

@@ -14,7 +14,7 @@ from apps.notifications.services import Kind, notify
 from apps.runtime.models import Command, State
 from apps.runtime.services import issue_command
 from collectors.sources.examples.shop.books.models import Book
-from tests.e2e.conftest import SignIn
+from tests.e2e.conftest import SignIn, press
 from tests.integration.factories import book, make_app, make_node, make_run
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -96,7 +96,7 @@ def test_a_run_is_stopped_on_a_phone(sign_in: SignIn) -> None:
     page.goto(f"/admin/runtime/runtime/{run.pk}/change/")
     stop = page.get_by_role("button", name="Stop")
     expect(stop).to_be_in_viewport()
-    stop.click()
+    press(page, "Stop")
     expect(page.get_by_text("Stopped before it began.")).to_be_visible()
 
 
@@ -107,7 +107,7 @@ def test_a_time_zone_is_found_by_typing(sign_in: SignIn) -> None:
     page.locator(".field-time_zone .select2-selection").click()
     page.locator(".select2-search__field").fill("kathm")
     page.locator(".select2-results__option", has_text="Asia/Kathmandu").click()
-    page.get_by_role("button", name="Save", exact=True).click()
+    press(page, "Save")
     page.wait_for_url("**/admin/registry/app/")
     app.refresh_from_db()
     assert app.time_zone == "Asia/Kathmandu"

@@ -25,6 +25,8 @@ BUDGET_S = 0.8
 STRETCH_S = 0.25
 #: The last attempt gets so much, however late it is.
 LAST_STRETCH_S = 0.3
+#: A busy machine takes its time to start a process; that says nothing about the expression.
+MATCHER_START_S = 2.0
 FIRST_STRETCH = 20_000
 SHORTEST_STRETCH = 200
 LONGEST_STRETCH = 2_000_000
@@ -74,7 +76,7 @@ def find_lines(run_id: str, wanted: LineFilter, span: Span, *, limit: int, budge
 
     Raises `BadFilter` for a broken expression or one that is too slow, and `Busy`.
     """
-    with scan_slot(), _search(run_id, wanted, budget_s) as search:
+    with scan_slot(), _search(run_id, wanted) as search:
         return _scan(search, span, limit, budget_s)
 
 
@@ -169,7 +171,7 @@ class _MatchedSearch(_Search):
 
 
 @contextmanager
-def _search(run_id: str, wanted: LineFilter, budget_s: float) -> Iterator[_Search]:
+def _search(run_id: str, wanted: LineFilter) -> Iterator[_Search]:
     if not wanted.is_regex or not wanted.text:
         search = _Search(run_id, wanted)
         if wanted.text:
@@ -183,7 +185,7 @@ def _search(run_id: str, wanted: LineFilter, budget_s: float) -> Iterator[_Searc
         yield search
     else:
         try:
-            with Matcher(wanted.text, seconds=budget_s) as matcher:
+            with Matcher(wanted.text, seconds=MATCHER_START_S) as matcher:
                 yield _MatchedSearch(run_id, wanted, matcher)
         except BrokenExpression as error:
             raise BadFilter(_broken(str(error))) from None
