@@ -73,14 +73,17 @@ class Part:
         self.start()
         return True
 
-    def stop(self) -> None:
-        """Ask the process to end, wait, and kill what is left of its group."""
+    def ask_to_end(self) -> None:
+        """Send the process its signal, once: a second one means "at once"."""
+        if self.process is not None and self.is_running():
+            self.process.send_signal(self.stop_signal)
+
+    def await_end(self) -> None:
+        """Wait for a process that was asked, and kill what is left of its group."""
         if self.process is None:
             return
-        if self.is_running():
-            self.process.send_signal(self.stop_signal)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(self.patience_s)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(self.patience_s)
         self.kill()
 
     def kill(self) -> None:

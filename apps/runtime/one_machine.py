@@ -181,12 +181,15 @@ class Platform:
                     os.killpg(part.process.pid, signal.SIGKILL) if part.process else None
 
     def _stop(self) -> None:
-        """The clock first, then the runs, the pages, and what all of them used."""
+        """The clock and the runs first, side by side; then the pages, and what all of them used."""
         if self.parts:
             self.say("Stopping: runs may finish what they are at. Press Ctrl-C again to end at once.")
-        order = ("beat", "manager", "worker", "web", "broker")
-        for part in sorted(self.parts, key=lambda part: order.index(part.name)):
-            part.stop()
+        for names in (("beat", "worker", "manager"), ("web",), ("broker",)):
+            together = [part for part in self.parts if part.name in names]
+            for part in together:
+                part.ask_to_end()
+            for part in together:
+                part.await_end()
         if self.parts:
             self.say("Stopped.")
 
