@@ -44,7 +44,7 @@ class SQLServerStatements(Statements):
     def lock(self) -> str:
         """Takes the name of the lock. Returns a negative number when it was not granted."""
         return (
-            "DECLARE @granted int; EXEC @granted = sp_getapplock @Resource = %s, @LockMode = 'Exclusive', "
+            "SET NOCOUNT ON; DECLARE @granted int; EXEC @granted = sp_getapplock @Resource = %s, @LockMode = 'Exclusive', "
             f"@LockOwner = 'Transaction', @LockTimeout = {LOCK_TIMEOUT_MS}; SELECT @granted"
         )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlglot
 
 from apps.records.backends import backend_class, is_worth_another_try
 from apps.records.backends.sqlite import SQLiteStatements
@@ -51,13 +52,14 @@ SUCCESSOR = (
         (SERVER.fill(), "INSERT INTO [#dc_stage_0] VALUES (%s, %s, %s, %s)"),
         (
             SERVER.lock(),
-            "DECLARE @granted int; EXEC @granted = sp_getapplock @Resource = %s, @LockMode = 'Exclusive', "
+            "SET NOCOUNT ON; DECLARE @granted int; EXEC @granted = sp_getapplock @Resource = %s, @LockMode = 'Exclusive', "
             "@LockOwner = 'Transaction', @LockTimeout = 600000; SELECT @granted",
         ),
         (
             SERVER.compare_all()[0],
             "INSERT INTO [#dc_diff_0] SELECT s.dc_ord, s.[isbn], s.[shop], s.sha, t.[id] FROM [#dc_stage_0] s "
-            "FULL JOIN (SELECT [id], [isbn], [shop], sha FROM [shop_book] WHERE archived_at IS NULL AND [country] = %s) "
+            "FULL JOIN "
+            "(SELECT [id], [isbn], [shop], sha FROM [shop_book] WHERE archived_at IS NULL AND [country] = %s) "
             f"t ON {SAME_TS} WHERE s.dc_ord IS NULL OR t.[id] IS NULL",
         ),
         (
@@ -112,6 +114,14 @@ def test_no_statement_compares_by_not_in(dialect: type[Statements]) -> None:
 
     assert len(statements) > 20
     assert [text for text in statements if "NOT IN" in text.upper()] == []
+
+
+@pytest.mark.parametrize("text", [*every_statement(SERVER), SERVER.lock()], ids=lambda text: text[:40])
+def test_a_parser_of_transact_sql_takes_every_statement(text: str) -> None:
+    [*parsed] = sqlglot.parse(text.replace("%s", "@p1"), read="tsql", error_level=sqlglot.ErrorLevel.RAISE)
+
+    assert parsed
+    assert all(statement is not None for statement in parsed)
 
 
 def test_sql_server_gets_nothing_that_it_does_not_know() -> None:
