@@ -6,7 +6,6 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from apps.core.encryption.fields import EncryptedTextField
-from apps.core.encryption.keys import EncryptionError
 from collectors.identity import NAME
 
 is_name = RegexValidator(rf"^{NAME.pattern}\Z", "Use small letters, digits and underscores, a letter first.")
@@ -37,8 +36,5 @@ class Credential(models.Model):
 
     def problem(self) -> str:
         """Why the value cannot be had; empty when it can."""
-        try:
-            _ = self.value
-        except EncryptionError as error:
-            return str(error)
-        return ""
+        field: EncryptedTextField = self._meta.get_field("value")  # type: ignore[assignment]
+        return field.problem(self)

@@ -118,7 +118,7 @@ def perform(
     Returns the end and its numbers. The frame `end` is written last, so that it is found at the end of the file.
     """
     with Flusher(journal), service.writing_to(journal), watching_objects(journal):
-        wiring = wire(run, source.info, args=args, progress=progress, stop=interrupts.stop, secrets=secrets or {})
+        wiring = wire(run, source.info, args=args, progress=progress, stop=interrupts.stop, secrets=secrets)
         log.info("run.started", app=source.info.code)
         try:
             end = _work(source, wiring, interrupts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
-from apps.core.encryption.keys import PREFIX, key_id_of
+from apps.core.encryption.keys import PREFIX, EncryptionError, key_id_of
 from apps.core.encryption.ring import current_ring
 from collectors.toolkit.journal.known import known
 
@@ -97,6 +97,16 @@ class EncryptedTextField(_TextField):
         opened.sealed = value
         known.learn(opened)
         return opened
+
+    def problem(self, instance: models.Model) -> str:
+        """Why the value of a row cannot be had, as a sentence; empty when it can. The text is thrown away."""
+        value = instance.__dict__.get(self.attname)
+        try:
+            if isinstance(value, Sealed):
+                current_ring().open(value.token, self.context(instance))
+        except EncryptionError as error:
+            return str(error)
+        return ""
 
     def is_set(self, instance: models.Model) -> bool:
         """Whether a row has a value, be it readable or not."""
