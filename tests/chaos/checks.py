@@ -15,6 +15,7 @@ from apps.runtime.models import ENDED, LIVE, MOVES, Command, Runtime, State
 from apps.runtime.node_models import Node
 from apps.runtime.process import start_time
 from tests.chaos.platform import Platform, wait_until
+from tests.chaos.room.main import TREE
 
 LEGAL = {(str(was), str(now)) for now, before in MOVES.items() for was in before}
 #: The clocks of the test, of the database and of a manager that continues the database's.
@@ -56,12 +57,18 @@ def assert_quiet(platform: Platform, run_ids: list[str], harm: Harm, *, waits_fo
 
 
 def _assert_nobody_is_left(platform: Platform, run_ids: list[str]) -> None:
-    collectors = {run_id: [pid for pid in platform.collectors(run_id) if start_time(pid)] for run_id in run_ids}
+    collectors = {run_id: [who for who in platform.collectors(run_id) if is_alive(who)] for run_id in run_ids}
     trees = {run_id: [pid for pid in platform.trees(run_id) if is_of_a_tree(pid)] for run_id in run_ids}
     assert not any(collectors.values()), f"collectors outlive their runs: {collectors}"
     assert not any(trees.values()), f"what collectors started outlives their runs: {trees}"
-    shims = {pid for run_id in run_ids for pid in platform.shims(run_id)}
-    wait_until(lambda: not any(map(start_time, shims)), "no shim outlives its run", seconds=5)
+    shims = {who for run_id in run_ids for who in platform.shims(run_id)}
+    wait_until(lambda: not any(map(is_alive, shims)), "no shim outlives its run", seconds=5)
+
+
+def is_alive(who: tuple[int, int]) -> bool:
+    """Whether a process is there, and is the same one."""
+    pid, started = who
+    return start_time(pid) == started
 
 
 def is_of_a_tree(pid: int) -> bool:
@@ -70,7 +77,8 @@ def is_of_a_tree(pid: int) -> bool:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return start_time(pid) is not None and words[:2] in ([b"sleep", b"600"], [b"sh", b"-c"])
+    is_ours = words[:2] == [b"sleep", b"600"] or words[2:3] == [TREE.encode()]
+    return is_ours and start_time(pid) is not None
 
 
 def _assert_moves(platform: Platform, run_ids: list[str]) -> None:

@@ -50,7 +50,7 @@ class Faults:
 
     def shim(self, run_ids: list[str]) -> Harm:
         run = self.victim(run_ids)
-        return self._kill(run, self.platform.shims(run.pk)[-1], SHIM)
+        return self._kill(run, self.platform.shims(run.pk)[-1][0], SHIM)
 
     def forkserver(self, run_ids: list[str]) -> Harm:
         self.victim(run_ids)

@@ -230,13 +230,16 @@ class Platform:
         """The lines a run has said for certain."""
         return [int(line) for line in self._lines(run_id, "ledger")]
 
-    def collectors(self, run_id: str) -> list[int]:
-        """Every collector of a run there ever was."""
-        return [int(line.split()[0]) for line in self._lines(run_id, "pids")]
+    def collectors(self, run_id: str) -> list[tuple[int, int]]:
+        """Every collector of a run there ever was: pid and start time."""
+        return [(pid, started) for pid, started, *_ in self._pids(run_id)]
 
-    def shims(self, run_id: str) -> list[int]:
+    def shims(self, run_id: str) -> list[tuple[int, int]]:
         """Their shims."""
-        return [int(line.split()[1]) for line in self._lines(run_id, "pids")]
+        return [(pid, started) for *_, pid, started in self._pids(run_id)]
+
+    def _pids(self, run_id: str) -> list[list[int]]:
+        return [[int(word) for word in line.split()] for line in self._lines(run_id, "pids")]
 
     def trees(self, run_id: str) -> list[int]:
         """What its collectors started."""

@@ -19,7 +19,6 @@ from tests.chaos.platform import platform_of_its_own
 KILLS = int(os.environ.get("DC_TEST_KILLS", "300"))
 SEED = int(os.environ.get("DC_TEST_CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
 DOUBLES = "apps that ran twice at a time, in so many kills"
-DOUBLES = "apps that ran twice at a time, in so many kills"
 #: So many kills hit the runs of one batch.
 BATCH = 6
 #: How often each is killed: a manager takes its runs along, and costs a second of CPU to start again.

@@ -30,7 +30,8 @@ def main(context: Context) -> Outcome:
         fcntl.flock(key, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         _append(folder / "doubles", f"{context.app.code} {context.runtime_id}")
-    _append(folder / f"{context.runtime_id}.pids", f"{os.getpid()} {os.getppid()}")
+    us = " ".join(f"{pid} {_started(pid)}" for pid in (os.getpid(), os.getppid()))
+    _append(folder / f"{context.runtime_id}.pids", us)
     if context.args.tree:
         register = str(folder / f"{context.runtime_id}.tree")
         subprocess.Popen(["setsid", "sh", "-c", TREE, "tree", register], stdin=subprocess.DEVNULL)
@@ -43,6 +44,12 @@ def main(context: Context) -> Outcome:
     if context.args.exit_code:
         os._exit(context.args.exit_code)
     return Outcome()
+
+
+def _started(pid: int) -> int:
+    """Clock ticks since boot: with the pid, who a process is for ever."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return int(stat[stat.rindex(")") + 2 :].split()[19])
 
 
 def _append(path: Path, line: str) -> None:
