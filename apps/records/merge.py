@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, connections, transaction
@@ -32,7 +31,6 @@ from collectors.contract import MergeResult, Missing, Record
 
 T = TypeVar("T")
 ATTEMPTS = 4
-_tags = count(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +161,5 @@ def _backend(order: Order, reader: RowReader) -> Backend:
         pk=column_of(meta.pk),
         keys=[Column(column_of(key), key.null) for key in keys],
         scope=[column_of(fields[name]) for name in reader.scope],
-        tag=str(next(_tags)),
     )
     return backend_class(connection.vendor)(connection, layout, keys)

@@ -1,7 +1,8 @@
 """The SQL of a merge, for one table: text in, text out, no connection.
 
 `stage` holds the rows that came in (`dc_ord`, natural key, sha). `diff` holds what differs: rows that came in and are
-not there (`dc_ord`, key, sha), and rows that are there and did not come in (`dc_pk`).
+not there (`dc_ord`, key, sha), and rows that are there and did not come in (`dc_pk`). Both belong to the session and
+are gone after each merge, so their names are always the same: whoever remembers statements need not remember many.
 """
 
 # ruff: noqa: S608 - names come from models and are quoted, values are parameters
@@ -30,8 +31,6 @@ class Layout:
     keys: Sequence[Column]
     scope: Sequence[str] = ()
     """Columns whose values limit the merge; `%s` stands for each value, in this order."""
-    tag: str = "0"
-    """Sets the temporary tables of two merges of one session apart."""
 
 
 class Statements:
@@ -44,8 +43,8 @@ class Statements:
         self._quote = quote
         self.table = quote(layout.table)
         self.pk = quote(layout.pk)
-        self.stage_name = f"{self.temporary_prefix}dc_stage_{layout.tag}"
-        self.diff_name = f"{self.temporary_prefix}dc_diff_{layout.tag}"
+        self.stage_name = f"{self.temporary_prefix}dc_stage"
+        self.diff_name = f"{self.temporary_prefix}dc_diff"
         self.stage, self.diff = quote(self.stage_name), quote(self.diff_name)
         self.keys = [quote(column.name) for column in layout.keys]
 

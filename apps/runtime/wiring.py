@@ -8,7 +8,9 @@ from typing import Any
 
 import structlog
 
-from apps.records.store import DjangoRecordStore
+from apps.records.merge import Hooks
+from apps.records.store import DjangoRecordStore, tell_difference
+from apps.runtime.fencing import EpochFence
 from apps.runtime.models import Runtime
 from apps.runtime.telling import TellingPool, tell_merge
 from collectors.contract import AppInfo, Context, ProgressReport, StopSignal
@@ -38,7 +40,8 @@ def wire(
     """The context of `run`."""
     metrics, profile = RequestMetrics(), Profile()
     clients = TellingPool(profile, metrics)
-    records = DjangoRecordStore(runtime_id=run.pk, dry_run=run.is_dry_run, on_merge=tell_merge)
+    hooks = Hooks(on_difference=tell_difference, fence=EpochFence(run))
+    records = DjangoRecordStore(runtime_id=run.pk, dry_run=run.is_dry_run, on_merge=tell_merge, hooks=hooks)
     context = Context(
         args=args,
         app=info,

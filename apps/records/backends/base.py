@@ -51,7 +51,9 @@ class Backend(ABC):
         """Wait until no other merge works on these tables; held until the transaction ends."""
 
     def create(self) -> None:
-        """Make the temporary tables."""
+        """Make the temporary tables; what an earlier merge of the session may have left behind is removed."""
+        if not self.stages_in_transaction:
+            self.drop()
         for statement in self.sql.create():
             self.execute(statement)
 

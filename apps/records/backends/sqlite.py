@@ -23,6 +23,9 @@ class SQLiteStatements(Statements):
         index = self._quote(f"{self.stage_name}_key")
         return [stage, diff, f"CREATE INDEX temp.{index} ON {self.stage} ({self._of()}, sha)"]
 
+    def drop(self) -> list[str]:
+        return [f"DROP TABLE IF EXISTS temp.{self.diff}", f"DROP TABLE IF EXISTS temp.{self.stage}"]
+
     def _create(self, name: str, columns: str) -> str:
         return f"CREATE TEMPORARY TABLE {name} AS SELECT {columns} FROM {self.table} t WHERE 0"
 

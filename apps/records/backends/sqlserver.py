@@ -44,7 +44,8 @@ class SQLServerStatements(Statements):
     def lock(self) -> str:
         """Takes the name of the lock. Returns a negative number when it was not granted."""
         return (
-            "SET NOCOUNT ON; DECLARE @granted int; EXEC @granted = sp_getapplock @Resource = %s, @LockMode = 'Exclusive', "
+            "SET NOCOUNT ON; DECLARE @granted int; "
+            "EXEC @granted = sp_getapplock @Resource = %s, @LockMode = 'Exclusive', "
             f"@LockOwner = 'Transaction', @LockTimeout = {LOCK_TIMEOUT_MS}; SELECT @granted"
         )
 
@@ -77,11 +78,6 @@ class SQLServerBackend(Backend):
     def is_worth_another_try(error: BaseException) -> bool:
         found = {int(code) for code in re.findall(r"\((\d{4})\)", str(error))}
         return isinstance(error, DatabaseError) and (bool(found & CODES) or "40001" in str(error))
-
-    def create(self) -> None:
-        for statement in self.sql.drop():
-            self.execute(statement)
-        super().create()
 
     def lock(self, tables: Sequence[str]) -> None:
         for table in tables:

@@ -34,7 +34,7 @@ SERVER = SQLServerStatements(LAYOUT, bracketed)
 SAME_TS = "t.[isbn] = s.[isbn] AND (t.[shop] = s.[shop] OR (t.[shop] IS NULL AND s.[shop] IS NULL)) AND t.sha = s.sha"
 SAME_TN = "t.[isbn] = n.[isbn] AND (t.[shop] = n.[shop] OR (t.[shop] IS NULL AND n.[shop] IS NULL))"
 SUCCESSOR = (
-    f"EXISTS (SELECT 1 FROM [shop_book] t JOIN [#dc_diff_0] n ON {SAME_TN} "
+    f"EXISTS (SELECT 1 FROM [shop_book] t JOIN [#dc_diff] n ON {SAME_TN} "
     "WHERE t.[id] = g.dc_pk AND n.dc_ord IS NOT NULL)"
 )
 
@@ -44,54 +44,54 @@ SUCCESSOR = (
     [
         (
             SERVER.create()[0],
-            "SELECT CAST(NULL AS bigint) AS dc_ord, t.[isbn], t.[shop], t.sha INTO [#dc_stage_0] "
+            "SELECT CAST(NULL AS bigint) AS dc_ord, t.[isbn], t.[shop], t.sha INTO [#dc_stage] "
             "FROM [shop_book] t WHERE 1 = 0 UNION ALL "
             "SELECT CAST(NULL AS bigint) AS dc_ord, t.[isbn], t.[shop], t.sha FROM [shop_book] t WHERE 1 = 0",
         ),
-        (SERVER.drop()[1], "DROP TABLE IF EXISTS [#dc_stage_0]"),
-        (SERVER.fill(), "INSERT INTO [#dc_stage_0] VALUES (%s, %s, %s, %s)"),
+        (SERVER.drop()[1], "DROP TABLE IF EXISTS [#dc_stage]"),
+        (SERVER.fill(), "INSERT INTO [#dc_stage] VALUES (%s, %s, %s, %s)"),
         (
             SERVER.lock(),
-            "SET NOCOUNT ON; DECLARE @granted int; EXEC @granted = sp_getapplock @Resource = %s, @LockMode = 'Exclusive', "
+            "SET NOCOUNT ON; DECLARE @granted int; "
+            "EXEC @granted = sp_getapplock @Resource = %s, @LockMode = 'Exclusive', "
             "@LockOwner = 'Transaction', @LockTimeout = 600000; SELECT @granted",
         ),
         (
             SERVER.compare_all()[0],
-            "INSERT INTO [#dc_diff_0] SELECT s.dc_ord, s.[isbn], s.[shop], s.sha, t.[id] FROM [#dc_stage_0] s "
+            "INSERT INTO [#dc_diff] SELECT s.dc_ord, s.[isbn], s.[shop], s.sha, t.[id] FROM [#dc_stage] s "
             "FULL JOIN "
             "(SELECT [id], [isbn], [shop], sha FROM [shop_book] WHERE archived_at IS NULL AND [country] = %s) "
             f"t ON {SAME_TS} WHERE s.dc_ord IS NULL OR t.[id] IS NULL",
         ),
         (
             SERVER.compare_incoming()[1],
-            "INSERT INTO [#dc_diff_0] (dc_pk) SELECT t.[id] FROM [shop_book] t WHERE t.archived_at IS NULL "
-            f"AND t.[country] = %s AND NOT EXISTS (SELECT 1 FROM [#dc_stage_0] s WHERE {SAME_TS}) "
-            f"AND EXISTS (SELECT 1 FROM [#dc_diff_0] n WHERE n.dc_ord IS NOT NULL AND {SAME_TN})",
+            "INSERT INTO [#dc_diff] (dc_pk) SELECT t.[id] FROM [shop_book] t WHERE t.archived_at IS NULL "
+            f"AND t.[country] = %s AND NOT EXISTS (SELECT 1 FROM [#dc_stage] s WHERE {SAME_TS}) "
+            f"AND EXISTS (SELECT 1 FROM [#dc_diff] n WHERE n.dc_ord IS NOT NULL AND {SAME_TN})",
         ),
         (
             SERVER.count_diff(),
             "SELECT sum(CASE WHEN dc_ord IS NULL THEN 0 ELSE 1 END), sum(CASE WHEN dc_pk IS NULL THEN 0 ELSE 1 END) "
-            "FROM [#dc_diff_0]",
+            "FROM [#dc_diff]",
         ),
         (
             SERVER.conflicting_keys(5),
-            "SELECT TOP 5 d.[isbn], d.[shop] FROM [#dc_diff_0] d WHERE d.dc_ord IS NOT NULL "
+            "SELECT TOP 5 d.[isbn], d.[shop] FROM [#dc_diff] d WHERE d.dc_ord IS NOT NULL "
             "GROUP BY d.[isbn], d.[shop] HAVING min(d.sha) <> max(d.sha)",
         ),
         (
             SERVER.archive(),
             "UPDATE [shop_book] SET archived_at = %s, archived_by = %s, modified_at = %s "
-            "WHERE [id] IN (SELECT dc_pk FROM [#dc_diff_0] WHERE dc_pk IS NOT NULL)",
+            "WHERE [id] IN (SELECT dc_pk FROM [#dc_diff] WHERE dc_pk IS NOT NULL)",
         ),
         (
             SERVER.delete_missing(),
             "DELETE FROM [shop_book] WHERE [id] IN "
-            f"(SELECT g.dc_pk FROM [#dc_diff_0] g WHERE g.dc_pk IS NOT NULL AND NOT ({SUCCESSOR}))",
+            f"(SELECT g.dc_pk FROM [#dc_diff] g WHERE g.dc_pk IS NOT NULL AND NOT ({SUCCESSOR}))",
         ),
         (
             SERVER.missing(7),
-            f"SELECT TOP 7 g.dc_pk FROM [#dc_diff_0] g WHERE g.dc_pk IS NOT NULL AND NOT ({SUCCESSOR}) "
-            "ORDER BY g.dc_pk",
+            f"SELECT TOP 7 g.dc_pk FROM [#dc_diff] g WHERE g.dc_pk IS NOT NULL AND NOT ({SUCCESSOR}) ORDER BY g.dc_pk",
         ),
         (SERVER.insert(["isbn", "sha"]), "INSERT INTO [shop_book] ([isbn], [sha]) VALUES (%s, %s)"),
     ],
@@ -135,12 +135,6 @@ def test_keys_that_may_be_null_are_matched_by_hashable_equalities_on_postgresql(
 
     assert "COALESCE(t.\"shop\"::text, '') = COALESCE(s.\"shop\"::text, '')" in compared
     assert '(t."shop" IS NULL) = (s."shop" IS NULL)' in compared
-
-
-def test_temporary_tables_of_two_merges_have_two_names() -> None:
-    one, two = (Statements(Layout(table="t", pk="id", keys=[Column("a")], tag=tag), quoted) for tag in "12")
-
-    assert {one.stage, one.diff}.isdisjoint({two.stage, two.diff})
 
 
 @pytest.mark.parametrize(
