@@ -36,13 +36,13 @@ def set_fields(app: App, pairs: Iterable[str], *, now: datetime) -> dict[str, An
     try:
         with transaction.atomic():
             changed = change_app(app, now=now, **values)
-            told = {
+            told: dict[str, Any] = {
                 name: [getattr(app, name), getattr(changed, name)]
                 for name in values
                 if getattr(app, name) != getattr(changed, name)
             }
             if told:
-                record("app.changed", app.code, source=AuditEntry.SHELL, now=now, **told)
+                record("app.changed", app.code, source=AuditEntry.SHELL, actor=None, now=now, **told)
     except ValidationError as error:
         raise BadArguments(faults_of(error)) from None
     return {name: after for name, (_before, after) in told.items()}
@@ -70,8 +70,8 @@ def _read(pairs: Iterable[str]) -> dict[str, Any]:
 
 def _value(name: str, text: str) -> Any:
     """What the field of a form makes of a text; the rules of the model come after that."""
-    field = App._meta.get_field(name)
-    form_field = field.formfield()  # type: ignore[union-attr]
+    field: Any = App._meta.get_field(name)
+    form_field: Any = field.formfield()
     if isinstance(form_field, forms.BooleanField):
         if text.lower() not in WORDS:
             raise ValidationError("Write yes or no.")
@@ -80,7 +80,7 @@ def _value(name: str, text: str) -> Any:
         return text.upper()
     form_field.required = False
     found = form_field.clean(text)
-    return field.get_default() if found is None and not field.null else found  # type: ignore[union-attr]
+    return field.get_default() if found is None and not field.null else found
 
 
 def faults_of(error: Exception) -> str:
