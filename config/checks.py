@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ Check = Callable[[Settings], Iterator[CheckMessage]]
 def register_all() -> None:
     """Hand the checks to Django; called once, when the Django app `config` is ready."""
     checks.register(_registered(ALWAYS), TAG)
-    checks.register(_registered(TABLES), TAG, Tags.database)
+    checks.register(_where_tables_are, Tags.database)
     checks.register(_registered(DEPLOY), TAG, deploy=True)
 
 
@@ -35,6 +35,10 @@ def _registered(group: Iterable[Check]) -> Callable[..., list[CheckMessage]]:
         return check_settings(get_settings(), group)
 
     return run
+
+
+def _where_tables_are(*, databases: Collection[str] | None = None, **_: Any) -> list[CheckMessage]:
+    return check_settings(get_settings(), TABLES) if databases else []
 
 
 def check_settings(settings: Settings, group: Iterable[Check]) -> list[CheckMessage]:

@@ -11,7 +11,7 @@ from typing import Any
 from django.core import checks
 from django.core.management.base import BaseCommand
 
-from config.checks import TAG
+from config.checks import TABLES, TAG, check_settings
 from config.settings.env import Settings, get_settings
 from config.settings.groups import GROUPS, Group
 from config.settings.wording import MASK, redacted
@@ -74,7 +74,7 @@ class Command(BaseCommand):
 
     def _check(self, settings: Settings) -> None:
         deploy = settings.general.profile == "production"
-        messages = checks.run_checks(tags=[TAG], include_deployment_checks=deploy)
+        messages = check_settings(settings, TABLES) + checks.run_checks(tags=[TAG], include_deployment_checks=deploy)
         for message in messages:
             self.stderr.write(f"{message.id} {message.msg}")
             self.stderr.write(f"        {message.hint}", style_func=lambda text: text)
