@@ -78,11 +78,11 @@ def read_statement(shape: str, vendor: str) -> Reading:
     return Reading(frozenset(touch for statement in statements for touch in _touches(statement, vendor)))
 
 
-def _touches(statement: exp.Expression, vendor: str) -> Iterator[Touch]:
+def _touches(statement: exp.Expr, vendor: str) -> Iterator[Touch]:
     named = {cte.alias for cte in statement.find_all(exp.CTE)}
     targets: dict[int, list[Operation]] = {}
     for written in statement.find_all(*_WRITES):
-        target = written.this.find(exp.Table) if isinstance(written.this, exp.Expression) else None
+        target = written.this.find(exp.Table) if isinstance(written.this, exp.Expr) else None
         if isinstance(written, exp.TruncateTable):
             targets.update({id(table): [Operation.DELETE] for table in written.expressions})
         elif target is not None:
@@ -94,11 +94,11 @@ def _touches(statement: exp.Expression, vendor: str) -> Iterator[Touch]:
             yield Touch(_name(table, vendor), operation)
     for function in statement.find_all(exp.Anonymous):
         schema = function.parent.this if isinstance(function.parent, exp.Dot) else None
-        name = f"{schema.name}.{function.name}" if isinstance(schema, exp.Expression) else function.name
+        name = f"{schema.name}.{function.name}" if isinstance(schema, exp.Expr) else function.name
         yield Touch(_folded(name, vendor), Operation.CALL)
 
 
-def _operations(written: exp.Expression) -> list[Operation]:
+def _operations(written: exp.Expr) -> list[Operation]:
     match written:
         case exp.Insert():
             conflict = written.args.get("conflict")

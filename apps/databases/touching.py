@@ -112,7 +112,8 @@ class Touching:
 
     def _catalogue(self, alias: str) -> Catalogue:
         if alias not in self._catalogues:
-            connection = connections[alias] if hasattr(connections._connections, alias) else None
+            # Of this thread; asking Django for one that is not there would make it.
+            connection = getattr(connections._connections, alias, None)  # type: ignore[attr-defined]
             if connection is None or connection.connection is None or connection.in_atomic_block:
                 # Nobody's transaction is asked questions of ours.
                 return Catalogue()

@@ -14,17 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.services import flush
-
 ROOT = Path(__file__).parent.parent.parent
 ROOMS = ROOT / "tests" / "rooms"
 
 Manage = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _quick_flush() -> None:
-    flush.install()
 
 
 @pytest.fixture

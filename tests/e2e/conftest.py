@@ -19,7 +19,6 @@ from playwright.sync_api import (
 )
 from pytest_django import live_server_helper
 
-from tests.services import flush
 from tests.services.browser import find_chromium
 
 # The driver of the browser runs an event loop in this thread; Django would refuse its database here.
@@ -43,11 +42,6 @@ class Complaints:
     def unexpected(self) -> list[str]:
         """The others."""
         return [text for text in self.heard if not any(word in text for word in self.expected)]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _quick_flush() -> None:
-    flush.install()
 
 
 @pytest.fixture(scope="session")
