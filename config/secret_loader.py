@@ -112,6 +112,8 @@ class SecretLoader:
                 text = file.read(LARGEST_FILE + 1).decode("ascii")
             magic, line, body = text.split("\n", 2)
             sealed = base64.b64decode("".join(body.split()), validate=True)
+            if base64.encodebytes(sealed).split() != body.encode().split():
+                raise ValueError("other letters for the same bytes")
         except OSError as error:
             raise SecretFileError(f"{self.path} cannot be read: {_reason(error)}.") from None
         except ValueError:  # no ASCII, too few lines, no base64
