@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,14 +37,21 @@ def write(
         changed = backend.execute(backend.sql.archive(), [moment, runtime_id, moment])
         _expect(reader, "archived", result.archived, changed)
     if result.inserted:
-        ordinals = array("q", (row[0] for row in backend.rows(backend.sql.new_ordinals())))
+        ordinals = _ordinals(backend, result)
         own = {"sha": None, "archived_at": None, "archived_by": "", "created_at": moment, "modified_at": moment}
         columns = [column_of(field) for field in reader.fields]
         backend.insert([*columns, *own, "runtime"], _insertions(backend, reader, source, ordinals, moment, runtime_id))
 
 
+def _ordinals(backend: Backend, result: MergeResult) -> Sequence[int]:
+    """Which of the incoming rows are to be inserted, ascending."""
+    if result.inserted == result.seen:
+        return range(1, result.seen + 1)  # the first merge of a large table need not list them all
+    return array("q", (row[0] for row in backend.rows(backend.sql.new_ordinals())))
+
+
 def _insertions(
-    backend: Backend, reader: RowReader, source: RowSource, ordinals: array[int], moment: Any, runtime_id: str
+    backend: Backend, reader: RowReader, source: RowSource, ordinals: Sequence[int], moment: Any, runtime_id: str
 ) -> Iterator[tuple[Any, ...]]:
     prepare = [_preparer(field, backend, moment) for field in reader.fields]
     if not any(prepare):

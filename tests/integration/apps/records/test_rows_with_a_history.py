@@ -131,6 +131,19 @@ def test_an_unknown_fate_of_missing_rows_is_refused() -> None:
         store().merge(City, [], missing="drop")  # type: ignore[arg-type]
 
 
+def test_a_row_saved_alone_brings_its_hash_along() -> None:
+    store().merge(City, [city("Zagreb", 1)])
+    row: Any = City.objects.get()
+    row.people = "2"  # as a form would have it
+    row.save(update_fields=["people"])
+
+    assert store().merge(City, [city("Zagreb", 2)]) == MergeResult(seen=1, unchanged=1)
+
+    row.page = "https://zagreb.example/"
+    row.save(update_fields=["page"])
+    assert store().merge(City, [city("Zagreb", 2)]) == MergeResult(seen=1, unchanged=1)
+
+
 def test_a_field_outside_of_the_hash_makes_no_version() -> None:
     store().merge(City, [city("Zagreb", page="https://one.example/")])
 
