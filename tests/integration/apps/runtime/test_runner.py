@@ -296,5 +296,5 @@ def test_a_run_by_hand_of_an_exclusive_app_that_cannot_be_written_down_ends_itse
 ) -> None:
     monkeypatch.setattr(leash, "CUT_OFF_S", -1.0)
     make_app(is_exclusive=True)
-    run = execute(lambda _context: time.sleep(30), grace_s=25)
+    run = execute(lambda _context: time.sleep(30), grace_s=1)
     assert (run.state, run.exit_code) == (State.STOPPED, 143)
