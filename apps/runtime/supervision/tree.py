@@ -66,7 +66,7 @@ def send(process: Process, signum: int) -> bool:
     except OSError:
         return False
     try:
-        # From here on the pid cannot be given away: what the start time says of it now stays true.
+        # Start times only grow: when the pid shows ours now, the descriptor, which is older, is not of a later process.
         now = look_at(process.pid)
         if now is None or now.started != process.started:
             return False
