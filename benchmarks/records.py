@@ -20,6 +20,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from benchmarks import touching
 from benchmarks.report import Figure, publish
 from benchmarks.scratch import platform_on_postgres
 
@@ -265,6 +266,7 @@ def main() -> bool:
         with connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {ours._meta.db_table}")
         figures.append(workers(ours))
+        figures += touching.figures()
     return publish("records", figures)
 
 
