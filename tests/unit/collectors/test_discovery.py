@@ -262,8 +262,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ("bad.models.x", "models.py, line 11: NameError: name 'boom' is not defined"),
         (
             "bad.key.x",
-            'models.py, line 5: ImproperlyConfigured: Thing: "nonsense" is named as a key, scope or unhashed field,'
-            " but is no field.",
+            (
+                'models.py, line 5: ImproperlyConfigured: Thing: "nonsense" is named as a key, scope or unhashed field,'
+                " but is no field."
+            ),
         ),
         ("bad.syntax.x", "models.py, line 1: SyntaxError: invalid syntax"),
         ("badgroup.one.x", "__init__.py, line 1: ZeroDivisionError: division by zero"),
