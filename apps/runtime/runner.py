@@ -30,6 +30,7 @@ from apps.runtime.next_run import next_run_words, obey_next_run
 from apps.runtime.process import identify_self
 from apps.runtime.pulse import Progress, Pulse
 from apps.runtime.shipper import Shipper
+from apps.runtime.shipping import reconnecting
 from apps.runtime.telling import watching_objects
 from apps.runtime.verdicts import PLATFORM
 from apps.runtime.wakeups import Wakeups
@@ -205,8 +206,9 @@ def _write_end(run: Runtime, end: End, numbers: dict[str, Any]) -> None:
     """The one terminal move. While the database is away it is tried again, for half a minute."""
     for attempt in range(1, END_ATTEMPTS + 1):
         try:
-            if not end_run(run, end.state, now=utc_now(), cause=end.cause, **numbers):
-                run.refresh_from_db()
+            with reconnecting():
+                if not end_run(run, end.state, now=utc_now(), cause=end.cause, **numbers):
+                    run.refresh_from_db()
         except DatabaseError:
             if attempt == END_ATTEMPTS:
                 raise

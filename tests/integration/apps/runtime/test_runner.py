@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import structlog
+from django.db import connection
 
 from apps.core.clock import utc_now
 from apps.logs.models import Log
@@ -298,3 +300,20 @@ def test_a_run_by_hand_of_an_exclusive_app_that_cannot_be_written_down_ends_itse
     make_app(is_exclusive=True)
     run = execute(lambda _context: time.sleep(30), grace_s=1)
     assert (run.state, run.exit_code) == (State.STOPPED, 143)
+
+
+def test_a_run_whose_connection_was_lost_at_its_very_end_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no server that could go away")
+    write_end = runner._write_end
+
+    def after_a_restart(*args: Any) -> None:
+        pid = connection.connection.info.backend_pid
+        with psycopg.connect(connection.connection.info.dsn, autocommit=True) as other:
+            assert other.execute("SELECT pg_terminate_backend(%s, 10000)", [pid]).fetchone() == (True,)
+        write_end(*args)
+
+    monkeypatch.setattr(runner, "_write_end", after_a_restart)
+    monkeypatch.setattr(runner, "END_PAUSE_S", 0.01)
+    run = execute(storing(books(range(3))))
+    assert (run.state, run.rows_inserted) == (State.SUCCEEDED, 3)
