@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 import structlog
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from apps.core.clock import utc_now
 from apps.logs.models import Log
@@ -311,6 +311,9 @@ def test_a_run_whose_connection_was_lost_at_its_very_end_is_written_down(monkeyp
         pid = connection.connection.info.backend_pid
         with psycopg.connect(connection.connection.info.dsn, autocommit=True) as other:
             assert other.execute("SELECT pg_terminate_backend(%s, 10000)", [pid]).fetchone() == (True,)
+        with pytest.raises(DatabaseError):
+            # Somebody has noticed already: Django holds on to what the driver knows to be lost.
+            App.objects.exists()
         write_end(*args)
 
     monkeypatch.setattr(runner, "_write_end", after_a_restart)
