@@ -40,6 +40,7 @@ class ConnectionForm(_ModelForm):
             engines = [(name, connector.title) for name, connector in sorted(CONNECTORS.items())]
             self.fields["engine"] = forms.ChoiceField(choices=engines, widget=UnfoldAdminSelectWidget)
         self.initial["password"] = ""
+        self.initial["engine"] = self.instance.engine or "postgresql"
         self._has_password = self.instance.has_password
         self._places = {name: getattr(self.instance, name) for name in PLACES}
 

@@ -23,8 +23,8 @@ from apps.databases.shapes import shape_of, temporary_table
 EVERY_S = 10.0
 #: So many different statements are kept before they are told, at the most.
 MOST_KEPT = 500
-#: A run of more different shapes than this is known well enough.
-MOST_SHAPES = 5_000
+#: A run of more different shapes than this is known well enough, and whoever ships must not parse for minutes.
+MOST_SHAPES = 500
 
 
 @dataclass(slots=True)

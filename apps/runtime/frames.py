@@ -98,7 +98,7 @@ class TouchedFrame(BaseModel):
 
     connection: Annotated[str, Field(min_length=1, max_length=63)]
     vendor: Annotated[str, Field(max_length=32)]
-    shapes: Annotated[list[Annotated[str, Field(max_length=10_000)]], Field(max_length=10_000)]
+    shapes: Annotated[list[Annotated[str, Field(max_length=10_000)]], Field(max_length=1_000)]
     views: list[ObjectName]
     routines: list[ObjectName]
     noted: list[tuple[ObjectName, Operation]]
