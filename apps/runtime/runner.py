@@ -209,12 +209,11 @@ def _write_end(run: Runtime, end: End, numbers: dict[str, Any]) -> None:
             with reconnecting():
                 if not end_run(run, end.state, now=utc_now(), cause=end.cause, **numbers):
                     run.refresh_from_db()
+                return
         except DatabaseError:
             if attempt == END_ATTEMPTS:
                 raise
             time.sleep(END_PAUSE_S)
-        else:
-            return
 
 
 def _obey(run: Runtime, said: dict[str, Any]) -> None:
