@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import django.contrib.auth.admin as auth_admin
@@ -11,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html_join
@@ -18,12 +20,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from apps.accounts.models import AuditEntry, LoginLink, User
+from apps.accounts.granted_admin import ModelAdmin, ReadOnlyAdmin
+from apps.accounts.models import AuditEntry, LoginLink, RoleGrant, User
 from apps.accounts.roles import ROLES
 from apps.accounts.services import LIFETIME, UserMayNotSignIn, issue_login_link
-from apps.core.admin import ModelAdmin, ReadOnlyAdmin
 from apps.core.clock import utc_now
 from apps.core.labels import label
+from apps.core.templatetags.facts import ago
 
 if TYPE_CHECKING:
     from django.contrib.auth.admin import GroupAdmin as _GroupAdmin
@@ -169,12 +172,76 @@ class LoginLinkAdmin(ReadOnlyAdmin[LoginLink]):
         return label(str(fate.label), fate.colour)
 
 
+@admin.register(RoleGrant)
+class RoleGrantAdmin(ModelAdmin[RoleGrant]):
+    """Roles that hold for a part of the registry."""
+
+    list_display = ("who", "role", "where", "created")
+    list_filter = ("role",)
+    list_select_related = ("user", "people", "client", "app_group", "app_parent__group", "app")
+    search_fields = (
+        "user__username",
+        "people__name",
+        "client__name",
+        "app_group__name",
+        "app_parent__name",
+        "app__code",
+    )
+    autocomplete_fields = ("user", "people", "client", "app_group", "app_parent", "app")
+    fieldsets = (
+        ("Who", {"fields": RoleGrant.WHO, "description": "Choose one of these."}),
+        ("May do what", {"fields": ("role",)}),
+        ("Where", {"fields": RoleGrant.WHERE, "description": "Choose one of these; it holds for everything below."}),
+    )
+
+    @admin.display(description="who")
+    def who(self, grant: RoleGrant) -> str:
+        return str(grant.user or grant.people or grant.client)
+
+    @admin.display(description="where")
+    def where(self, grant: RoleGrant) -> str:
+        if grant.app_group is not None:
+            return f"{grant.app_group.name}.*"
+        return f"{grant.app_parent}.*" if grant.app_parent is not None else str(grant.app)
+
+    @admin.display(description="since", ordering="created_at")
+    def created(self, grant: RoleGrant) -> str:
+        return ago(grant.created_at)
+
+
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
-    """What people did that leaves no other row."""
+    """What people and programs did, newest first."""
 
-    list_display = ("at", "action", "subject", "actor_name", "source")
-    list_filter = ("action", "source")
+    list_display = ("at", "action", "subject", "actor_name", "client_name", "source", "address")
+    list_filter = ("source", "action", ("at", admin.DateFieldListFilter))
     list_fullwidth = True
-    search_fields = ("subject", "actor_name")
-    fields = ("at", "action", "subject", "actor_name", "actor", "source", "details")
+    search_fields = ("subject", "actor_name", "client_name", "address", "object_id")
+    fieldsets = (
+        (None, {"fields": ("at", "action", "subject", "object_type", "object_id")}),
+        ("By", {"fields": ("actor_name", "client_name", "source", "address")}),
+        ("What changed", {"fields": ("changes", "said")}),
+    )
+    readonly_fields = ("changes", "said")
+
+    @admin.display(description="fields")
+    def changes(self, entry: AuditEntry) -> str:
+        names = [*entry.before, *(name for name in entry.after if name not in entry.before)]
+        if not names:
+            return "-"
+        return render_to_string(
+            "accounts/changes.html",
+            {"rows": [(name, _told(entry.before, name), _told(entry.after, name)) for name in names]},
+        )
+
+    @admin.display(description="details")
+    def said(self, entry: AuditEntry) -> str:
+        return "; ".join(f"{name}: {_text(value)}" for name, value in entry.details.items()) or "-"
+
+
+def _told(values: dict[str, Any], name: str) -> str:
+    return _text(values[name]) if name in values else "-"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -59,6 +59,7 @@ ADMIN = DEVELOPER | {
     "accounts.view_loginlink",
     "accounts.add_loginlink",
     "accounts.delete_loginlink",
+    *(f"accounts.{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in ("rolegrant", "client")),
     "auth.view_group",
     "auth.add_group",
     "auth.change_group",

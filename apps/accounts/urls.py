@@ -1,5 +1,16 @@
-from django.urls import path
+from django.urls import include, path
+from oauth2_provider import views as oauth
 
 from apps.accounts import views
 
-urlpatterns = [path("login/<str:token>/", views.login_link, name="login-link")]
+#: Of what django-oauth-toolkit has, only what is used: nobody registers clients here but in the admin.
+OAUTH = [
+    path("authorize/", oauth.AuthorizationView.as_view(), name="authorize"),
+    path("token/", oauth.TokenView.as_view(), name="token"),
+    path("revoke/", oauth.RevokeTokenView.as_view(), name="revoke-token"),
+]
+
+urlpatterns = [
+    path("login/<str:token>/", views.login_link, name="login-link"),
+    path("oauth/", include((OAUTH, "oauth2_provider"))),
+]

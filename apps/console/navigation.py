@@ -62,6 +62,8 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
     "People": [
         ("Users", "person", "accounts_user_changelist", "accounts.view_user"),
         ("Roles", "group", "auth_group_changelist", "auth.view_group"),
+        ("Grants", "rule", "accounts_rolegrant_changelist", "accounts.view_rolegrant"),
+        ("API clients", "smart_toy", "accounts_client_changelist", "accounts.view_client"),
         ("Login links", "key", "accounts_loginlink_changelist", "accounts.view_loginlink"),
         ("Audit", "fact_check", "accounts_auditentry_changelist", "accounts.view_auditentry"),
     ],

@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Model, Q, QuerySet
 
+from apps.accounts import audit
 from apps.accounts.models import AuditEntry
 from apps.logs.group_models import ErrorGroup, ErrorGroupApp
 from apps.logs.models import JournalFile, Log, LogRejected
@@ -139,7 +140,8 @@ class Sweep:
 
     def _audit(self) -> Rule:
         days = settings.DC_RETENTION_COMMANDS_DAYS
-        return Rule("audit entries", _text(days), (AuditEntry,), self._by(AuditEntry, "at", self._before(days)))
+        old = self._before(days)
+        return Rule("audit entries", _text(days), (AuditEntry,), lambda real: audit.expire(old, is_real=real))
 
     def _managers(self) -> Rule:
         """Managers that ended, each start one row; those that a run or a command names stay with it."""

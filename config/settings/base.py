@@ -11,6 +11,7 @@ from config.settings.databases import databases
 from config.settings.env import BASE_DIR, get_settings
 from config.settings.layers import layers
 from config.settings.look import UNFOLD as LOOK
+from config.settings.oauth import OAUTH2, REFRESH_FAMILY_SECONDS
 
 env = get_settings()
 
@@ -33,6 +34,8 @@ DC_WEB_HOST = env.web.host
 DC_WEB_PORT = env.web.port
 DC_BEHIND_PROXY = env.web.behind_proxy
 DC_DEMO_SITE = False
+DC_HTTP_REDIRECTS = False
+DC_REFRESH_FAMILY_SECONDS = REFRESH_FAMILY_SECONDS
 
 # -- Django apps ------------------------------------------------------------------------------------------------------
 DC_SOURCES_PATH = env.general.sources_path
@@ -51,6 +54,7 @@ INSTALLED_APPS: list[Any] = [
     "apps.core",
     *room_configs(DC_ROOMS),
     "django_celery_beat",
+    "oauth2_provider",
     "unfold.apps.BasicAppConfig",
     "apps.console.admin_app.ConsoleAdminConfig",
     "django.contrib.auth",
@@ -62,6 +66,8 @@ INSTALLED_APPS: list[Any] = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
+OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Client"
+OAUTH2_PROVIDER = OAUTH2
 
 # -- HTTP -------------------------------------------------------------------------------------------------------------
 MIDDLEWARE = [

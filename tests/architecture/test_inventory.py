@@ -21,6 +21,7 @@ from tests.architecture.project import CODE, ROOT, modules
 #: Model -> why it has no admin page.
 NO_PAGE = {
     "django_celery_beat.PeriodicTasks": "one row that tells beat of changes; nothing to see",
+    "accounts.AuditSweep": "one row while retention deletes audit entries",
     "admin.LogEntry": "shown on the history page of each object",
     "auth.Permission": "chosen on the pages of users and roles",
     "contenttypes.ContentType": "Django's own register of models",
@@ -28,6 +29,7 @@ NO_PAGE = {
     "logs.LogChunk": "a part of the index of the search",
     "logs.LogGram": "a part of the index of the search",
     "logs.LogSequence": "one counter a run; the run page shows its lines",
+    "oauth2_provider.DeviceGrant": "of a flow that is not offered",
     "sessions.Session": "its data is a secret of the person who is signed in",
 }
 
@@ -57,6 +59,8 @@ TASKS = {
 }
 
 ADDRESSES = {
+    "admin:accounts_client_end_tokens": ("tests/integration/apps/accounts/test_clients_admin.py", "/end-tokens/"),
+    "admin:accounts_client_new_secret": ("tests/integration/apps/accounts/test_clients_admin.py", "/new-secret/"),
     "admin:accounts_user_login_link": ("tests/integration/apps/accounts/test_admin.py", "/login-link/"),
     "admin:databases_connection_test": ("tests/integration/apps/databases/test_connections.py", "/test/"),
     "admin:home_live": ("tests/integration/apps/console/test_home.py", "/admin/live/"),

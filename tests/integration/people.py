@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from apps.accounts.models import User
+from apps.accounts.clients import new_secret
+from apps.accounts.models import Client as ApiClient
+from apps.accounts.models import RoleGrant, User
 from apps.accounts.roles import seed_roles
+from apps.registry.models import App
 
 
 def make_person(role: str = "", *, name: str = "") -> User:
@@ -28,3 +34,29 @@ def signed_in(role: str = "superuser") -> Client:
 def messages_of(response: object) -> list[str]:
     """What the page told the person after an action; the request must have followed its redirect."""
     return [str(message) for message in response.context["messages"]]  # type: ignore[attr-defined]
+
+
+def grant(who: User | ApiClient | Group, role: str, where: App, *, whole: str = "app") -> RoleGrant:
+    """Give somebody a role for an app; with `whole` of "parent" or "group", for all that it is a part of."""
+    name = {User: "user", ApiClient: "client", Group: "people"}[type(who)]
+    parts: dict[str, dict[str, Any]] = {
+        "app": {"app": where},
+        "parent": {"app_parent": where.parent},
+        "group": {"app_group": where.parent.group},
+    }
+    return RoleGrant.objects.create(**{name: who}, role=role, **parts[whole])
+
+
+def make_client(name: str = "robot", *, scopes: Iterable[str] = ("read",), **values: Any) -> tuple[ApiClient, str]:
+    """A program that acts for itself, and its secret."""
+    secret = new_secret()
+    values = {"client_type": "confidential", "authorization_grant_type": "client-credentials", **values}
+    return ApiClient.objects.create(name=name, scopes=list(scopes), client_secret=secret, **values), secret
+
+
+def token_of(client: ApiClient, secret: str, scope: str = "read") -> str:
+    """An access token that the client asked for, as a client does."""
+    asked = {"grant_type": "client_credentials", "scope": scope}
+    response = Client().post("/oauth/token/", {**asked, "client_id": client.client_id, "client_secret": secret})
+    assert response.status_code == 200, response.content
+    return str(response.json()["access_token"])

@@ -14,6 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.test import TransactionTestCase
 
+from tests.services.audit_trail import allow_deletion, may_be_emptied
+
 Rows = dict[str, list[tuple[Any, ...]]]
 
 _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
@@ -29,7 +31,8 @@ def install() -> None:
 def _clean_up(test: Any) -> None:
     aliases = test._databases_names(include_mirrors=False)
     if test.available_apps is not None or test.serialized_rollback or not _clean.keys() >= set(aliases):
-        _flush(test)
+        with may_be_emptied(aliases):
+            _flush(test)
         for alias in aliases:
             with connections[alias].cursor() as cursor:
                 _clean[alias] = _rows(cursor, _filled(cursor, _tables(connections[alias])))
@@ -45,6 +48,7 @@ def _restore(connection: BaseDatabaseWrapper, clean: Rows) -> None:
         if connection.vendor == "postgresql" and tables:
             # Somebody may still be writing, as a thread that outlives its test for a moment: wait for the end of it.
             cursor.execute(f"LOCK TABLE {', '.join(map(_quoted, tables))} IN SHARE ROW EXCLUSIVE MODE")
+        allow_deletion(cursor, tables)
         now = _rows(cursor, clean)
         changed = [table for table in clean if now[table] != clean[table]]
         for table in [table for table in _filled(cursor, tables) if table not in clean] + changed:
