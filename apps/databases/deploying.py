@@ -14,6 +14,7 @@ from django.db import DatabaseError, connections, router, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Model
 
+from apps.databases.fence_table import is_the_platforms, make_fence
 from apps.databases.loading import use
 from apps.databases.objects import others_of
 from collectors.discovery import RoomConfig, installed_rooms
@@ -101,6 +102,8 @@ class Deploy:
             _refuse_read_only(step.alias)
             if step.migrations:
                 call_command("migrate", step.label, database=step.alias, verbosity=0, interactive=False)
+            if not is_the_platforms(step.alias):
+                make_fence(step.alias)
 
     def seed(self) -> dict[str, int]:
         """Add the rows of the fixtures that are not there yet. Returns how many were added, by source."""

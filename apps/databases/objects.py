@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.apps import apps
 
+from apps.databases import fence_table
 from apps.databases.models import AppDbObject
 from apps.databases.touching import Touched
 from collectors.discovery import RoomConfig
@@ -47,7 +48,9 @@ def _tables_of_the_platform() -> set[str]:
     if not _platform_tables:
         rooms = {config.label for config in apps.get_app_configs() if isinstance(config, RoomConfig)}
         models = (model for model in apps.get_models(include_auto_created=True) if model._meta.app_label not in rooms)
-        _platform_tables.update({model._meta.db_table.lower() for model in models} | {"django_migrations"})
+        _platform_tables.update(
+            {model._meta.db_table.lower() for model in models} | {"django_migrations", fence_table.TABLE}
+        )
     return _platform_tables
 
 

@@ -41,8 +41,10 @@ class Hooks:
     """Told of a row that does not fit; True puts it aside. May be told of a row twice, when a merge is tried again."""
     gate: Callable[[type[DataTable], MergeResult, int], None] | None = None
     """Given the model, the numbers and how many rows were current before, when all is written; raises to undo it."""
-    fence: Callable[[str], None] | None = None
-    """The last statement before COMMIT on the connection it is given; raises when the run is no longer the owner."""
+    prepare: Callable[[str], None] | None = None
+    """Given a connection before a transaction begins on it: what the fence needs there is made."""
+    fence: Callable[[str, Sequence[str]], None] | None = None
+    """The last statement before COMMIT, given the connection and the tables; raises when the run owns them no more."""
     on_difference: Callable[[type[DataTable], Difference], None] | None = None
     """Told of the first rows that a dry run would change."""
 
@@ -136,7 +138,7 @@ def _merged(order: Order, backend: Backend, reader: RowReader, source: RowSource
 
 def _fence(order: Order) -> None:
     if order.hooks.fence is not None and not order.is_dry_run:
-        order.hooks.fence(order.alias)
+        order.hooks.fence(order.alias, [order.model._meta.db_table])
 
 
 def _result(found: Comparison, reader: RowReader, *, delete: bool) -> MergeResult:

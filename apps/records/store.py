@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,12 +14,15 @@ from django.apps import apps
 from django.db import DatabaseError, connections, router, transaction
 
 from apps.core.clock import utc_now
+from apps.databases.fence_table import OWN_STATEMENTS
+from apps.databases.models import RESERVED_ALIASES
 from apps.records.merge import Hooks, Order, merge_rows
 from apps.records.models import DataTable
 from apps.records.preview import Difference
 from apps.records.router import data_alias
 from apps.records.schema import SchemaMemory
 from collectors.contract import MergeResult, Missing, Record
+from collectors.discovery import RoomConfig
 from collectors.toolkit.errors import BadRow, MissingTable, StorageError
 
 log = structlog.get_logger("records")
@@ -27,7 +31,7 @@ log = structlog.get_logger("records")
 class OnMerge(Protocol):
     """Is told of a merge."""
 
-    def __call__(self, model: type[DataTable], result: MergeResult, *, dry_run: bool) -> None: ...
+    def __call__(self, model: type[DataTable], result: MergeResult, *, alias: str, dry_run: bool) -> None: ...
 
 
 @dataclass(slots=True)
@@ -35,15 +39,16 @@ class _Block:
     """A `transaction()` that is open: the connections it spans and what was merged in it."""
 
     stack: ExitStack
-    aliases: list[str] = field(default_factory=list)
+    tables: dict[str, set[str]] = field(default_factory=dict)
+    """What was merged into, by connection."""
     snapshots: list[tuple[type[DataTable], Mapping[str, Any]]] = field(default_factory=list)
 
     def span(self, alias: str) -> None:
         """Have the block cover this connection too."""
-        if alias not in self.aliases:
+        if alias not in self.tables:
             self.stack.enter_context(explained(alias))
             self.stack.enter_context(transaction.atomic(using=alias))
-            self.aliases.append(alias)
+            self.tables[alias] = set()
 
     def add_snapshot(self, model: type[DataTable], scope: Mapping[str, Any]) -> None:
         """Raise `StorageError` when a snapshot of these rows was merged already: its rows would be archived."""
@@ -79,22 +84,25 @@ class DjangoRecordStore:
         scope: Mapping[str, Any] | None = None,
         missing: Missing = "archive",
         complete: bool = True,
+        using: str = "",
     ) -> MergeResult:
-        """See `collectors.contract.RecordStore`."""
+        """See `collectors.contract.RecordStore`; `using` is another connection than that of the model."""
         if not issubclass(model, DataTable):
             raise BadRow(f"{model.__name__} is not a DataTable, so rows cannot be merged into it.", rule="kind")
         if missing not in get_args(Missing):
             raise StorageError(f'"{missing}" is nothing that can become of missing rows: archive, delete or keep.')
         missing = missing if complete else "keep"
-        alias = router.db_for_write(model)
+        alias = using or router.db_for_write(model)
+        self._prepare(alias)
         if self._block is not None:
             self._block.span(alias)
+            self._block.tables[alias].add(model._meta.db_table)
             if missing != "keep":
                 self._block.add_snapshot(model, scope or {})
         with explained(alias):
             result = merge_rows(self._order(model, alias, scope or {}, missing), rows)
             if self.on_merge is not None:
-                tell = partial(self.on_merge, model, result, dry_run=self.dry_run)
+                tell = partial(self.on_merge, model, result, alias=alias, dry_run=self.dry_run)
                 transaction.on_commit(tell, using=alias)
         self.totals += result
         return result
@@ -106,19 +114,34 @@ class DjangoRecordStore:
             yield
             return
         before = self.totals
+        self._prepare(data_alias())
         try:
             with ExitStack() as stack:
                 self._block = _Block(stack)
                 self._block.span(data_alias())
                 yield
                 if self.hooks.fence is not None and not self.dry_run:
-                    for alias in self._block.aliases:
-                        self.hooks.fence(alias)
+                    # In one order, so that two runs never wait for each other crosswise.
+                    for alias, tables in sorted(self._block.tables.items()):
+                        self.hooks.fence(alias, sorted(tables) or [OWN_STATEMENTS])
         except BaseException:
             self.totals = before
             raise
         finally:
             self._block = None
+
+    def begin(self, label: str) -> None:
+        """See that the tables of the room `label` are there, while nothing is collected yet. Raises `MissingTable`."""
+        for alias in check_tables(label):
+            try:
+                self._prepare(alias)
+            except StorageError as error:
+                # Not every connection of a room is written to; the first merge that needs it says so again.
+                log.warning("fence.missing", connection=alias, reason=str(error))
+
+    def _prepare(self, alias: str) -> None:
+        if self.hooks.prepare is not None and not self.dry_run:
+            self.hooks.prepare(alias)
 
     def _order(self, model: type[DataTable], alias: str, scope: Mapping[str, Any], missing: Missing) -> Order:
         hooks = self.hooks if self._block is None else replace(self.hooks, fence=None)
@@ -160,17 +183,24 @@ def explained(alias: str) -> Iterator[None]:
         raise StorageError(f'The database "{alias}" refused: {first_line}.') from error
 
 
-def check_tables(label: str) -> None:
-    """Raise `MissingTable` when a table of the room `label` does not exist; the message says what to type."""
-    models = [model for model in apps.get_app_config(label).get_models() if model._meta.managed]
-    if not models:
-        return
-    alias = data_alias()
-    with explained(alias):
-        existing = set(connections[alias].introspection.table_names())
-    for model in models:
-        if model._meta.db_table not in existing:
-            raise MissingTable(
-                f'The table "{model._meta.db_table}" does not exist in the database "{alias}". '
-                f"Create it: manage.py migrate {label} --database {alias}"
-            )
+def check_tables(label: str) -> list[str]:
+    """The connections of the tables of the room `label`.
+
+    Raises `MissingTable` when one of them does not exist; the message says what to type.
+    """
+    room, tables = apps.get_app_config(label), defaultdict[str, list[str]](list)
+    for model in room.get_models():
+        if model._meta.managed:
+            tables[router.db_for_write(model)].append(model._meta.db_table)
+    for alias, names in tables.items():
+        with explained(alias):
+            existing = set(connections[alias].introspection.table_names())
+        for name in names:
+            if name not in existing:
+                command = f"migrate {label} --database {alias}"
+                if isinstance(room, RoomConfig) and alias not in RESERVED_ALIASES:
+                    command = f"deploy create {room.room.info.code}"
+                raise MissingTable(
+                    f'The table "{name}" does not exist in the database "{alias}". Create it: manage.py {command}'
+                )
+    return list(tables)

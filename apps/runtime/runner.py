@@ -19,7 +19,6 @@ import structlog
 from django.db import DatabaseError
 
 from apps.core.clock import utc_now
-from apps.records.store import check_tables
 from apps.runtime.claims import begin
 from apps.runtime.ending import end_run
 from apps.runtime.interrupts import Interrupts, RunInterrupted
@@ -144,7 +143,7 @@ def _work(source: Source, wiring: Wiring, interrupts: Interrupts) -> End:
     try:
         try:
             interrupts.begin()
-            check_tables(source.info.label)
+            wiring.records.begin(source.info.label)
             return _judge(source.run(wiring.context), interrupts)
         finally:
             # Before anything is made of how it ended: an interruption then would leave nothing at all.

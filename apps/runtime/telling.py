@@ -8,7 +8,6 @@ from dataclasses import asdict
 
 from apps.databases.touching import Touched, Touching, note
 from apps.records.models import DataTable
-from apps.records.router import alias_of
 from collectors.contract import MergeResult
 from collectors.toolkit.http import ClientPool, Profile, Request, RequestMetrics
 from collectors.toolkit.journal import Journal
@@ -17,11 +16,11 @@ from collectors.toolkit.journal.service import service
 EVERY_S = 2.0
 
 
-def tell_merge(model: type[DataTable], result: MergeResult, *, dry_run: bool) -> None:
+def tell_merge(model: type[DataTable], result: MergeResult, *, alias: str, dry_run: bool) -> None:
     """A merge was committed; in a dry run, it was worked out."""
     if result.inserted and not dry_run:
         # Rows come by COPY on PostgreSQL, which no statement shows.
-        note(alias_of(model), model._meta.db_table, "insert")
+        note(alias, model._meta.db_table, "insert")
     if service.journal is not None:
         about = {
             "model": model._meta.label_lower,

@@ -40,7 +40,8 @@ def wire(
     """The context of `run`."""
     metrics, profile = RequestMetrics(), Profile()
     clients = TellingPool(profile, metrics)
-    hooks = Hooks(on_difference=tell_difference, fence=EpochFence(run))
+    fence = EpochFence(run)
+    hooks = Hooks(on_difference=tell_difference, prepare=fence.prepare, fence=fence)
     records = DjangoRecordStore(runtime_id=run.pk, dry_run=run.is_dry_run, on_merge=tell_merge, hooks=hooks)
     context = Context(
         args=args,

@@ -68,9 +68,9 @@ def test_a_table_is_planned_made_and_used_where_its_model_says() -> None:
     Book.objects.create(**book(1))
     assert router.db_for_write(Book) == "warehouse"
     assert Book.objects.using("warehouse").count() == 1
-    # Nothing of the platform is made there, but Django's list of migrations.
+    # Nothing of the platform is made there, but Django's list of migrations and what fences merges.
     names = set(connections["warehouse"].introspection.table_names())
-    assert names == {TABLE, "django_migrations"}
+    assert names == {TABLE, "django_migrations", "dc_fence"}
 
 
 @pytest.mark.usefixtures("warehouse")

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def test_a_run_that_lost_its_epoch_writes_nothing() -> None:
     store().merge(City, [city("Zagreb")])
     asked: list[str] = []
 
-    def fence(alias: str) -> None:
+    def fence(alias: str, tables: Sequence[str]) -> None:
         asked.append(alias)
         assert connections[alias].in_atomic_block
         raise StorageError("The run was given up.")

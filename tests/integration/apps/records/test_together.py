@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from threading import Barrier, Thread
 from typing import Any
 
@@ -69,7 +69,7 @@ class Trouble:
     def __init__(self, times: int) -> None:
         self.left, self.calls = times, 0
 
-    def __call__(self, alias: str) -> None:
+    def __call__(self, alias: str, tables: Sequence[str]) -> None:
         self.calls += 1
         if self.left:
             self.left -= 1
@@ -103,7 +103,7 @@ def test_it_gives_up_after_some_tries_and_has_written_nothing() -> None:
 def test_another_error_is_not_tried_again() -> None:
     calls = []
 
-    def fence(alias: str) -> None:
+    def fence(alias: str, tables: Sequence[str]) -> None:
         calls.append(alias)
         raise OperationalError("disk full")
 
