@@ -194,7 +194,7 @@ def resident(name: str) -> float:
 
 def hash_cost(size: int = 100_000) -> Figure:
     """CPU of the compiled hash of one row, and of the digest alone."""
-    from apps.records.quick_rows import KINDS
+    from apps.records.columns import KINDS
     from collectors.toolkit.merge import canonical, compile_hasher
 
     kinds = {"code": str, "name": str, "city": str, "price": Decimal, "stock": int, "rating": float}

@@ -101,7 +101,7 @@ def _attempt(order: Order, reader: RowReader, source: RowSource) -> MergeResult:
         return result
     try:
         backend.create()
-        seen = backend.stage(source.prepared(), reader.key_places)
+        seen = backend.stage(source.batches(), reader.key_places)
         with transaction.atomic(using=order.alias):
             result = _merged(order, backend, reader, source, seen)
             _fence(order)
@@ -114,7 +114,7 @@ def _attempt(order: Order, reader: RowReader, source: RowSource) -> MergeResult:
 
 def _staged_and_merged(order: Order, backend: Backend, reader: RowReader, source: RowSource) -> MergeResult:
     backend.create()
-    seen = backend.stage(source.prepared(), reader.key_places)
+    seen = backend.stage(source.batches(), reader.key_places)
     return _merged(order, backend, reader, source, seen)
 
 

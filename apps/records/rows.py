@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from apps.records.columns import FALLS_BACK, BatchReader
 from apps.records.models import PLATFORM_FIELDS, DataTable
-from apps.records.quick_rows import compile_reader
 from apps.records.refusals import DoesNotFit, cleaner
 from collectors.contract import Record
 from collectors.toolkit.errors import BadRow, StorageError
 from collectors.toolkit.merge import compile_hasher, unhashable_field
+from collectors.toolkit.merge.columns import Column
 
 Values = tuple[Any, ...]
 #: The number of a row in its merge, its hash, and its values in the order of `RowReader.fields`.
 Prepared = tuple[int, str, Values]
 #: Told of a row that does not fit; True: it was put aside, and the merge goes on without it.
 OnBadRow = Callable[[BadRow, Record], bool]
+#: So many rows are read at once; and so few are looked at one by one, when something is wrong with one of them.
+BATCH, FEW = 500, 8
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows that fit, in order: their numbers in the merge, from 1, their hashes, and their values, by column."""
+
+    numbers: Sequence[int]
+    shas: list[str]
+    columns: Sequence[Column]
+
+    def rows(self) -> Iterator[tuple[str, Values]]:
+        """The hash and the values of each, in the order of `RowReader.fields`."""
+        return zip(self.shas, zip(*self.columns, strict=True), strict=True)
 
 
 def business_fields(model: type[DataTable]) -> list[models.Field[Any, Any]]:
@@ -57,25 +75,53 @@ class RowReader:
         places = {field.name: place for place, field in enumerate(self.fields)}
         self.key_places = [places[name] for name in model.natural_key]
         self.scope = self._checked_scope(scope or {})
-        self._quick = compile_reader(
-            self.fields, self._cleaners, model.hash_fields(), scope=self.scope, mapping_of=self._mapping_of
-        )
+        self._batches = BatchReader(
+            self.fields, self._cleaners, model.hash_fields(),
+            scope=self.scope, required=self._required, mapping_of=self._mapping_of,
+        )  # fmt: skip
 
-    def prepare(self, rows: Iterable[Record]) -> Iterator[Prepared]:
-        """Every row, numbered from 1. Raises `BadRow`."""
+    def batches(self, rows: Iterable[Record]) -> Iterator[Batch]:
+        """Every row, in batches. Raises `BadRow`."""
         self.quarantined = 0
-        return self._quick(rows, self._long_way)
+        return self._read(rows)
 
     def read(self, rows: Iterable[Record]) -> Iterator[tuple[tuple[Any, ...], str, dict[str, Any]]]:
         """`(natural key, hash, values by name)` of every row. Raises `BadRow`."""
         names = [field.name for field in self.fields]
-        for _, sha, values in self.prepare(rows):
-            key = tuple(values[place] for place in self.key_places)
-            yield key, sha, dict(zip(names, values, strict=True))
+        for batch in self.batches(rows):
+            for sha, values in batch.rows():
+                key = tuple(values[place] for place in self.key_places)
+                yield key, sha, dict(zip(names, values, strict=True))
 
     def reread(self, rows: Iterable[Record]) -> Iterator[tuple[str, Values]]:
         """Rows that fitted before."""
-        return ((sha, values) for _, sha, values in self._quick(rows, self._long_way))
+        for batch in self._read(rows):
+            yield from batch.rows()
+
+    def _read(self, rows: Iterable[Record]) -> Iterator[Batch]:
+        iterator, first = iter(rows), 1
+        while block := list(islice(iterator, BATCH)):
+            yield from self._read_block(block, first)
+            first += len(block)
+
+    def _read_block(self, block: list[Record], first: int) -> Iterator[Batch]:
+        """Rows that are not as expected are found by halving."""
+        try:
+            shas, columns = self._batches.read(block)
+        except FALLS_BACK:
+            pass
+        else:
+            yield Batch(range(first, first + len(block)), shas, columns)
+            return
+        if len(block) > FEW:
+            half = len(block) // 2
+            yield from self._read_block(block[:half], first)
+            yield from self._read_block(block[half:], first + half)
+            return
+        found = [each for number, row in enumerate(block, first) if (each := self._long_way(number, row)) is not None]
+        if found:
+            numbers, hashes, kept = zip(*found, strict=True)
+            yield Batch(numbers, list(hashes), list(zip(*kept, strict=True)))
 
     def _long_way(self, number: int, row: Record) -> Prepared | None:
         """Something about the row was unexpected; this finds out what, and says so."""

@@ -8,20 +8,17 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
-from apps.records.rows import Prepared, RowReader, Values
+from apps.records.rows import Batch, RowReader, Values
 from collectors.contract import Record
 from collectors.toolkit.errors import StorageError
-
-BATCH = 1000
 
 
 class RowSource(Protocol):
     """The rows of one merge, checked and hashed; they can be gone through more than once."""
 
-    def prepared(self) -> Iterator[Prepared]:
+    def batches(self) -> Iterator[Batch]:
         """All of them. Raises `BadRow`."""
         ...
 
@@ -38,7 +35,7 @@ def opened(reader: RowReader, rows: Iterable[Record]) -> Iterator[RowSource]:
         return
     with tempfile.TemporaryFile(prefix="dc-rows-") as file:
         spooled = Spooled(file)
-        spooled.write(reader.prepare(rows))
+        spooled.write(reader.batches(rows))
         yield spooled
 
 
@@ -52,9 +49,9 @@ class Given:
         self._marks = array("Q")
         self._numbers = array("Q")
 
-    def prepared(self) -> Iterator[Prepared]:
+    def batches(self) -> Iterator[Batch]:
         if self._is_list:
-            return self._reader.prepare(self._rows)
+            return self._reader.batches(self._rows)
         return self._marked()
 
     def fetch(self, ordinals: Sequence[int]) -> Iterator[tuple[str, Values]]:
@@ -73,13 +70,13 @@ class Given:
         if next_one is not None:
             raise self._changed(next_one)
 
-    def _marked(self) -> Iterator[Prepared]:
+    def _marked(self) -> Iterator[Batch]:
         """Eight bytes of each hash are kept, to see whether a row is the same when it is read again."""
         self._marks, self._numbers = array("Q"), array("Q")
-        for number, sha, values in self._reader.prepare(self._rows):
-            self._numbers.append(number)
-            self._marks.append(int(sha[:16], 16))
-            yield number, sha, values
+        for batch in self._reader.batches(self._rows):
+            self._numbers.extend(batch.numbers)
+            self._marks.extend(int(sha[:16], 16) for sha in batch.shas)
+            yield batch
 
     def _same(self, ordinals: Sequence[int], rows: Iterator[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
         for ordinal, (sha, values) in zip(ordinals, rows, strict=True):
@@ -102,27 +99,27 @@ class Spooled:
         self._firsts: list[int] = []
         self._offsets: list[int] = []
 
-    def write(self, rows: Iterator[Prepared]) -> None:
-        """Read `rows` to the end."""
-        while batch := list(islice(rows, BATCH)):
-            self._firsts.append(batch[0][0])
+    def write(self, batches: Iterable[Batch]) -> None:
+        """Take them all."""
+        for batch in batches:
+            self._firsts.append(batch.numbers[0])
             self._offsets.append(self._file.tell())
             pickle.dump(batch, self._file, protocol=pickle.HIGHEST_PROTOCOL)
 
-    def prepared(self) -> Iterator[Prepared]:
-        for place in range(len(self._offsets)):
-            yield from self._batch(place)
+    def batches(self) -> Iterator[Batch]:
+        return map(self._batch, range(len(self._offsets)))
 
     def fetch(self, ordinals: Sequence[int]) -> Iterator[tuple[str, Values]]:
-        loaded, batch = -1, dict[int, tuple[str, Values]]()
+        loaded, rows = -1, dict[int, tuple[str, Values]]()
         for ordinal in ordinals:
             place = bisect_right(self._firsts, ordinal) - 1
             if place != loaded:
-                batch = {number: (sha, values) for number, sha, values in self._batch(place)}
+                batch = self._batch(place)
+                rows = dict(zip(batch.numbers, batch.rows(), strict=True))
                 loaded = place
-            yield batch[ordinal]
+            yield rows[ordinal]
 
-    def _batch(self, place: int) -> list[Any]:
+    def _batch(self, place: int) -> Batch:
         self._file.seek(self._offsets[place])
-        batch: list[Any] = pickle.load(self._file)  # noqa: S301 - this process wrote it a moment ago
+        batch: Batch = pickle.load(self._file)  # noqa: S301 - this process wrote it a moment ago
         return batch

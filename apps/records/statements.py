@@ -1,8 +1,9 @@
 """The SQL of a merge, for one table: text in, text out, no connection.
 
 `stage` holds the rows that came in (`dc_ord`, natural key, sha). `diff` holds what differs: rows that came in and are
-not there (`dc_ord`, key, sha), and rows that are there and did not come in (`dc_pk`). Both belong to the session and
-are gone after each merge, so their names are always the same: whoever remembers statements need not remember many.
+not there (`dc_ord`, key, sha), and rows that are there and did not come in (key, `dc_pk`). Both belong to the
+session and are gone after each merge, so their names are always the same: whoever remembers statements need not
+remember many.
 """
 
 # ruff: noqa: S608 - names come from models and are quoted, values are parameters
@@ -71,8 +72,9 @@ class Statements:
     def compare_all(self) -> list[str]:
         """Everything that differs on either side. Takes the scope."""
         current = f"SELECT {self.pk}, {self._of()}, sha FROM {self.table} WHERE {self._current()}"
+        keys = ", ".join(f"CASE WHEN s.dc_ord IS NULL THEN t.{key} ELSE s.{key} END" for key in self.keys)
         differing = (
-            f"INSERT INTO {self.diff} SELECT s.dc_ord, {self._of('s')}, s.sha, t.{self.pk} FROM {self.stage} s "
+            f"INSERT INTO {self.diff} SELECT s.dc_ord, {keys}, s.sha, t.{self.pk} FROM {self.stage} s "
             f"FULL JOIN ({current}) t ON {self._same('t', 's')} AND t.sha = s.sha "
             f"WHERE s.dc_ord IS NULL OR t.{self.pk} IS NULL"
         )
@@ -92,7 +94,8 @@ class Statements:
 
     def _not_seen(self) -> str:
         return (
-            f"INSERT INTO {self.diff} (dc_pk) SELECT t.{self.pk} FROM {self.table} t WHERE {self._current('t')} "
+            f"INSERT INTO {self.diff} ({self._of()}, dc_pk) "
+            f"SELECT {self._of('t')}, t.{self.pk} FROM {self.table} t WHERE {self._current('t')} "
             f"AND NOT EXISTS (SELECT 1 FROM {self.stage} s WHERE {self._same('t', 's')} AND t.sha = s.sha)"
         )
 
@@ -210,10 +213,7 @@ class Statements:
         return f"COALESCE({one}::text, '') = COALESCE({other}::text, '') AND ({one} IS NULL) = ({other} IS NULL)"
 
     def _has_successor(self) -> str:
-        return (
-            f"EXISTS (SELECT 1 FROM {self.table} t JOIN {self.diff} n ON {self._same('t', 'n')} "
-            f"WHERE t.{self.pk} = g.dc_pk AND n.dc_ord IS NOT NULL)"
-        )
+        return f"EXISTS (SELECT 1 FROM {self.diff} n WHERE n.dc_ord IS NOT NULL AND {self._same('n', 'g')})"
 
     def _limited(self, rest: str, limit: int) -> str:
         return f"SELECT {rest} LIMIT {limit}"

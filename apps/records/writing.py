@@ -15,12 +15,16 @@ from apps.records.sources import RowSource
 from collectors.contract import MergeResult
 from collectors.toolkit.errors import StorageError
 
-#: Fields whose values the driver of PostgreSQL takes as they are.
+#: Fields whose values every driver takes as they are, and those that the driver of PostgreSQL takes as well.
 PLAIN = frozenset({
-    models.CharField, models.TextField, models.BooleanField, models.FloatField, models.DecimalField, models.DateField,
-    models.DateTimeField, models.SmallIntegerField, models.IntegerField, models.BigIntegerField,
-    models.PositiveSmallIntegerField, models.PositiveIntegerField, models.PositiveBigIntegerField,
+    models.CharField, models.TextField, models.BooleanField, models.FloatField, models.SmallIntegerField,
+    models.IntegerField, models.BigIntegerField, models.PositiveSmallIntegerField, models.PositiveIntegerField,
+    models.PositiveBigIntegerField,
 })  # fmt: skip
+PLAIN_ON = {
+    "sqlite": PLAIN,
+    "postgresql": PLAIN | {models.DecimalField, models.DateField, models.DateTimeField},
+}
 
 Prepare = Callable[[Any], Any]
 
@@ -67,7 +71,7 @@ def _preparer(field: models.Field[Any, Any], backend: Backend, moment: Any) -> P
     """How a value is made ready for the database; None where nothing has to be done."""
     if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
         return lambda value: moment if value is None else field.get_db_prep_save(value, backend.connection)
-    if backend.connection.vendor == "postgresql" and type(field) in PLAIN:
+    if type(field) in PLAIN_ON.get(backend.connection.vendor, ()):
         return None
     return lambda value: field.get_db_prep_save(value, backend.connection)
 

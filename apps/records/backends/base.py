@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field
 
-from apps.records.rows import Prepared
+from apps.records.rows import Batch
 from apps.records.statements import Layout, Statements
 
 T = TypeVar("T")
@@ -57,9 +57,9 @@ class Backend(ABC):
         for statement in self.sql.create():
             self.execute(statement)
 
-    def stage(self, rows: Iterable[Prepared], key_places: Sequence[int]) -> int:
+    def stage(self, batches: Iterable[Batch], key_places: Sequence[int]) -> int:
         """Take in ordinal, key and hash of all rows; returns how many there were."""
-        return self._stage_in_batches(rows, key_places)
+        return self._stage_in_batches(batches, key_places)
 
     def staged(self, count: int) -> None:  # noqa: B027 - most engines need nothing
         """Prepare the comparison of so many rows."""
@@ -99,14 +99,17 @@ class Backend(ABC):
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
 
-    def _stage_in_batches(self, rows: Iterable[Prepared], key_places: Sequence[int]) -> int:
-        prepare = [_preparer(field, self.connection) for field in self.key_fields]
-        keys = list(zip(key_places, prepare, strict=True))
+    def preparer(self, field: Field[Any, Any]) -> Callable[[Any], Any]:
+        """What makes a value of the field ready for the database."""
+        return lambda value: field.get_db_prep_save(value, self.connection)
+
+    def _stage_in_batches(self, batches: Iterable[Batch], key_places: Sequence[int]) -> int:
+        keys = list(zip(key_places, map(self.preparer, self.key_fields), strict=True))
         statement, count = self.sql.fill(), 0
-        entries = ((number, *(p(values[place]) for place, p in keys), sha) for number, sha, values in rows)
-        for batch in batches(entries):
-            self.execute_many(statement, batch)
-            count += len(batch)
+        for batch in batches:
+            columns = (map(p, batch.columns[place]) for place, p in keys)
+            self.execute_many(statement, list(zip(batch.numbers, *columns, batch.shas, strict=True)))
+            count += len(batch.shas)
         return count
 
 
@@ -115,10 +118,3 @@ def batches(values: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
     iterator = iter(values)
     while batch := list(islice(iterator, size)):
         yield batch
-
-
-def _preparer(field: Field[Any, Any], connection: BaseDatabaseWrapper) -> Callable[[Any], Any]:
-    def prepare(value: Any) -> Any:
-        return field.get_db_prep_save(value, connection)
-
-    return prepare

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 from django.db import models
 
-from apps.records.rows import Prepared, Values
+from collectors.toolkit.merge.columns import Column
 from collectors.toolkit.merge.compiling import indented, written
 
-Packer = Callable[[int, str, Values], bytes]
+#: Given the numbers and hashes of rows, and their columns.
+Packer = Callable[[Sequence[int], list[str], Sequence[Column]], bytes]
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
-BLOCK = 500
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 #: Field class -> (OIDs of the column, expression for the bytes with their length); {v} is the value.
@@ -49,21 +49,23 @@ KINDS: dict[type[models.Field[Any, Any]], tuple[tuple[int, ...], str]] = {
 def compile_packer(
     fields: Sequence[models.Field[Any, Any]], kinds: Sequence[int], places: Sequence[int]
 ) -> Packer | None:
-    """A function `(ordinal, sha, values) -> bytes` for key columns of these types; None where one is not known.
+    """A function that packs a batch of rows with key columns of these types; None where one is not known.
 
     `kinds` are the OIDs of the columns as the database has them, `places` where each key is among the values.
     """
-    expressions = []
-    for field, kind, place in zip(fields, kinds, places, strict=True):
+    expressions, keys, given = [], "", ""
+    for number, (field, kind, place) in enumerate(zip(fields, kinds, places, strict=True)):
         oids, expression = KINDS.get(type(field), ((), ""))
         if kind not in oids:
             return None
-        packed = expression.format(v=f"values[{place}]")
-        expressions.append(f"(NULL if values[{place}] is None else {packed})" if field.null else packed)
+        packed = expression.format(v=f"k{number}")
+        expressions.append(f"(NULL if k{number} is None else {packed})" if field.null else packed)
+        keys, given = f"{keys}, k{number}", f"{given}, columns[{place}]"
     # Number of columns, then the ordinal as an eight-byte integer.
-    source = [f"return HEAD({len(fields) + 2}, 8, number) + {' + '.join(expressions)} + SIXTY_FOUR + sha.encode()"]
+    row = f"HEAD({len(fields) + 2}, 8, number) + {' + '.join(expressions)} + SIXTY_FOUR + sha.encode()"
+    rows = f"[{row} for number, sha{keys} in zip(numbers, shas{given})]"
     packer: Packer = written(
-        "\n".join(["def pack(number, sha, values):", *indented(source)]),
+        "\n".join(["def pack(numbers, shas, columns):", *indented([f"return b''.join({rows})"])]),
         "pack",
         HEAD=struct.Struct(">hiq").pack,
         SIZE=struct.Struct(">i").pack,
@@ -83,15 +85,3 @@ def microseconds(moment: datetime) -> int:
     """Since the epoch of PostgreSQL."""
     since = moment - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-def blocks(packer: Packer, rows: Iterable[Prepared]) -> Iterator[tuple[bytes, int]]:
-    """The packed rows in blocks, each with the number of rows in it."""
-    block: list[bytes] = []
-    append = block.append
-    for number, sha, values in rows:
-        append(packer(number, sha, values))
-        if len(block) == BLOCK:
-            yield b"".join(block), BLOCK
-            block.clear()
-    yield b"".join(block), len(block)

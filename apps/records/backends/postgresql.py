@@ -9,8 +9,8 @@ from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.records.backends.base import Backend
-from apps.records.backends.binary_copy import SIGNATURE, TRAILER, blocks, compile_packer
-from apps.records.rows import Prepared
+from apps.records.backends.binary_copy import SIGNATURE, TRAILER, compile_packer
+from apps.records.rows import Batch
 
 #: serialization_failure, deadlock_detected
 STATES = frozenset({"40001", "40P01"})
@@ -37,21 +37,21 @@ class PostgresBackend(Backend):
         names = ", ".join(self.connection.ops.quote_name(table) for table in tables)
         self.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 
-    def stage(self, rows: Iterable[Prepared], key_places: Sequence[int]) -> int:
+    def stage(self, batches: Iterable[Batch], key_places: Sequence[int]) -> int:
         with self.connection.cursor() as cursor:
             cursor.execute(self.sql.key_columns())
             kinds = [column.type_code for column in cursor.description]
         packer = compile_packer(self.key_fields, kinds, key_places)
         if packer is None:
-            return self._stage_as_text(rows, key_places)
+            return self._stage_as_text(batches, key_places)
         count = 0
 
         def send(copy: Any) -> None:
             nonlocal count
             copy.write(SIGNATURE)
-            for block, size in blocks(packer, rows):
-                copy.write(block)
-                count += size
+            for batch in batches:
+                copy.write(packer(batch.numbers, batch.shas, batch.columns))
+                count += len(batch.shas)
             copy.write(TRAILER)
 
         self._copy(f"COPY {self.sql.stage} FROM STDIN (FORMAT BINARY)", send)
@@ -70,17 +70,18 @@ class PostgresBackend(Backend):
 
         self._copy(f"COPY {self.sql.table} ({names}) FROM STDIN", send)
 
-    def _stage_as_text(self, rows: Iterable[Prepared], key_places: Sequence[int]) -> int:
+    def _stage_as_text(self, batches: Iterable[Batch], key_places: Sequence[int]) -> int:
         """For key columns whose binary form is not known here."""
-        keys = list(zip(key_places, self.key_fields, strict=True))
+        keys = list(zip(key_places, map(self.preparer, self.key_fields), strict=True))
         count = 0
 
         def send(copy: Any) -> None:
             nonlocal count
-            for number, sha, values in rows:
-                prepared = (field.get_db_prep_save(values[place], self.connection) for place, field in keys)
-                copy.write_row((number, *prepared, sha))
-                count += 1
+            for batch in batches:
+                columns = (map(p, batch.columns[place]) for place, p in keys)
+                for row in zip(batch.numbers, *columns, batch.shas, strict=True):
+                    copy.write_row(row)
+                count += len(batch.shas)
 
         self._copy(f"COPY {self.sql.stage} FROM STDIN", send)
         return count

@@ -11,7 +11,7 @@ from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apps.records.backends.base import Backend
-from apps.records.rows import Prepared
+from apps.records.rows import Batch
 from apps.records.statements import Statements
 
 
@@ -20,8 +20,11 @@ class SQLiteStatements(Statements):
 
     def create(self) -> list[str]:
         stage, diff = super().create()
-        index = self._quote(f"{self.stage_name}_key")
-        return [stage, diff, f"CREATE INDEX temp.{index} ON {self.stage} ({self._of()}, sha)"]
+        keys = self._of()
+        indexes = {"dc_stage_key": (self.stage, f"{keys}, sha"), "dc_diff_key": (self.diff, f"{keys}, dc_ord"),
+                   "dc_diff_pk": (self.diff, "dc_pk")}  # fmt: skip
+        made = (f"CREATE INDEX temp.{name} ON {table} ({columns})" for name, (table, columns) in indexes.items())
+        return [stage, diff, *made]
 
     def drop(self) -> list[str]:
         return [f"DROP TABLE IF EXISTS temp.{self.diff}", f"DROP TABLE IF EXISTS temp.{self.stage}"]
@@ -52,13 +55,13 @@ class SQLiteBackend(Backend):
     def lock(self, tables: Sequence[str]) -> None:
         """Nothing to do: the transaction is IMMEDIATE, so it is alone already."""
 
-    def stage(self, rows: Iterable[Prepared], key_places: Sequence[int]) -> int:
+    def stage(self, batches: Iterable[Batch], key_places: Sequence[int]) -> int:
         if self.connection.in_atomic_block:
-            return super().stage(rows, key_places)
+            return super().stage(batches, key_places)
         # A transaction of its own, which locks nothing but the temporary file; without it each batch would be one.
         self.execute("BEGIN DEFERRED")
         try:
-            count = super().stage(rows, key_places)
+            count = super().stage(batches, key_places)
         except BaseException:
             self.execute("ROLLBACK")
             raise

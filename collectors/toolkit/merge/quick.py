@@ -54,6 +54,17 @@ class Numbers(dict[Any, str]):
         return form
 
 
+class Integers(dict[int, str]):
+    """Integers of up to 18 digits."""
+
+    def __missing__(self, number: int) -> str:
+        digits = str(number)
+        form = f"{INTEGERS[len(digits)]}{digits}e0" if digits[-1] != "0" else trailing(digits)
+        if len(self) < REMEMBERED:
+            self[number] = form
+        return form
+
+
 class LimitedNumbers(Numbers):
     """Decimals of so many digits, so many of them after the point. Raises `ValueError` for all others."""
 
@@ -81,17 +92,17 @@ class _Days(dict[int, str]):
         return text
 
 
-_days = _Days()
+days = _Days()
 
 
 def day(value: date) -> str:
     """A date."""
-    return f"d10:{_days[value.toordinal()]}"
+    return f"d10:{days[value.toordinal()]}"
 
 
 def moment(value: datetime) -> str:
     """A moment whose zone is `datetime.UTC`."""
-    text = f"{_days[value.toordinal()]}T{TWO[value.hour]}:{TWO[value.minute]}:{TWO[value.second]}"
+    text = f"{days[value.toordinal()]}T{TWO[value.hour]}:{TWO[value.minute]}:{TWO[value.second]}"
     if value.microsecond:
         return f"t32:{text}.{value.microsecond:06}+00:00"
     return f"t25:{text}+00:00"

@@ -111,7 +111,7 @@ def expected(rows: list[dict[str, Any]]) -> list[str]:
     from apps.records.rows import RowReader
     from tests.integration.apps.records.tables import City
 
-    return sorted(sha for _, sha, _ in RowReader(City).prepare(rows))
+    return sorted(sha for batch in RowReader(City).batches(rows) for sha in batch.shas)
 
 
 if __name__ == "__main__":

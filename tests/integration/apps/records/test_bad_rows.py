@@ -142,6 +142,33 @@ def test_a_rule_may_put_bad_rows_aside() -> None:
         records.merge(City, [city("Pula", "many")])
 
 
+def test_among_many_rows_the_bad_ones_are_told_by_their_numbers_and_the_others_are_merged() -> None:
+    aside: list[int | None] = []
+    bad = {1, 499, 500, 501, 777, 1300}
+    rows = [city("x" * 50 if number in bad else f"City {number}", number) for number in range(1, 1301)]
+
+    def quarantine(error: BadRow, _: Any) -> bool:
+        aside.append(error.row)
+        return True
+
+    result = store(hooks=Hooks(on_bad_row=quarantine)).merge(City, iter(rows))
+
+    assert aside == sorted(bad)
+    assert (result.seen, result.inserted, result.quarantined) == (1300, 1294, 6)
+    assert vars(current()["hr", "City 778"])["people"] == 778
+
+
+def test_rows_in_which_some_values_are_left_out_are_what_they_are_with_the_defaults() -> None:
+    full = [city(f"City {number}", number) for number in range(600)]
+    records = store()
+    records.merge(City, full)
+
+    shorter = [without(without(row, "page"), "note") for row in full]
+    mixed = [row if number % 2 else shorter[number] for number, row in enumerate(full)]
+
+    assert records.merge(City, mixed).unchanged == 600
+
+
 def test_a_gate_undoes_the_merge_and_sees_its_numbers() -> None:
     store().merge(City, [city("Split"), city("Pula")])
     seen: list[Any] = []

@@ -55,7 +55,7 @@ def test_the_second_merge_of_the_same_rows_writes_nothing_at_all() -> None:
     reading = {"SELECT", "LOCK", "SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "PRAGMA", "SET"}
     writing = [sql for sql in statements if sql.split(maxsplit=1)[0].upper() not in reading]
     verbs = r"CREATE TEMPORARY TABLE|CREATE INDEX temp\.|COPY|INSERT INTO|DROP TABLE IF EXISTS( temp\.)?"
-    staging = re.compile(rf"({verbs}) ?dc_(stage|diff)(_key)?\b")
+    staging = re.compile(rf"({verbs}) ?dc_(stage|diff)(_key|_pk)?\b")
     assert [sql for sql in writing if not staging.match(sql)] == []
     assert any("dc_stage" in sql for sql in writing), "nothing was staged, so nothing was watched"
     assert traces() == before

@@ -33,10 +33,8 @@ def quoted(name: str) -> str:
 SERVER = SQLServerStatements(LAYOUT, bracketed)
 SAME_TS = "t.[isbn] = s.[isbn] AND (t.[shop] = s.[shop] OR (t.[shop] IS NULL AND s.[shop] IS NULL)) AND t.sha = s.sha"
 SAME_TN = "t.[isbn] = n.[isbn] AND (t.[shop] = n.[shop] OR (t.[shop] IS NULL AND n.[shop] IS NULL))"
-SUCCESSOR = (
-    f"EXISTS (SELECT 1 FROM [shop_book] t JOIN [#dc_diff] n ON {SAME_TN} "
-    "WHERE t.[id] = g.dc_pk AND n.dc_ord IS NOT NULL)"
-)
+SAME_NG = "n.[isbn] = g.[isbn] AND (n.[shop] = g.[shop] OR (n.[shop] IS NULL AND g.[shop] IS NULL))"
+SUCCESSOR = f"EXISTS (SELECT 1 FROM [#dc_diff] n WHERE n.dc_ord IS NOT NULL AND {SAME_NG})"
 
 
 @pytest.mark.parametrize(
@@ -58,14 +56,16 @@ SUCCESSOR = (
         ),
         (
             SERVER.compare_all()[0],
-            "INSERT INTO [#dc_diff] SELECT s.dc_ord, s.[isbn], s.[shop], s.sha, t.[id] FROM [#dc_stage] s "
+            "INSERT INTO [#dc_diff] SELECT s.dc_ord, CASE WHEN s.dc_ord IS NULL THEN t.[isbn] ELSE s.[isbn] END, "
+            "CASE WHEN s.dc_ord IS NULL THEN t.[shop] ELSE s.[shop] END, s.sha, t.[id] FROM [#dc_stage] s "
             "FULL JOIN "
             "(SELECT [id], [isbn], [shop], sha FROM [shop_book] WHERE archived_at IS NULL AND [country] = %s) "
             f"t ON {SAME_TS} WHERE s.dc_ord IS NULL OR t.[id] IS NULL",
         ),
         (
             SERVER.compare_incoming()[1],
-            "INSERT INTO [#dc_diff] (dc_pk) SELECT t.[id] FROM [shop_book] t WHERE t.archived_at IS NULL "
+            "INSERT INTO [#dc_diff] ([isbn], [shop], dc_pk) SELECT t.[isbn], t.[shop], t.[id] FROM [shop_book] t "
+            "WHERE t.archived_at IS NULL "
             f"AND t.[country] = %s AND NOT EXISTS (SELECT 1 FROM [#dc_stage] s WHERE {SAME_TS}) "
             f"AND EXISTS (SELECT 1 FROM [#dc_diff] n WHERE n.dc_ord IS NOT NULL AND {SAME_TN})",
         ),
