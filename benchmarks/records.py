@@ -14,55 +14,30 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from benchmarks import touching
+from benchmarks import peers, touching
 from benchmarks.report import Figure, publish
 from benchmarks.scratch import platform_on_postgres
+from benchmarks.snapshots import NAMES, OIDS, Snapshot
 
 COMMAND = "make bench SECTION=records"
 IS_QUICK = bool(os.environ.get("QUICK"))
 #: Rows of a snapshot -> (merges of each kind, target ratio).
 SIZES = {20_000: (3, 2.0)} if IS_QUICK else {100_000: (5, 2.0), 1_000_000: (3, 1.6)}
 MEMORY_MB = 200
+#: Who else merges so many rows. dlt gave up at a million, django-bulk-sync takes minutes.
+PEERS = {
+    100_000: ("naive Django", "naive SQLAlchemy", "django-bulk-sync", "dlt scd2"),
+    1_000_000: ("naive Django", "naive SQLAlchemy"),
+}
 #: A compiled hash of 4.3 us beside its digest alone of 0.73 us, whatever the machine.
 HASH_TARGET = 4.3 / 0.73
 WORKERS, ROUNDS = 8, 10
-
-NAMES = ("code", "name", "city", "price", "stock", "rating", "is_open", "seen_at")
-OIDS = ("varchar", "varchar", "varchar", "numeric", "int4", "float8", "bool", "timestamptz")
-BASE = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def values_of(number: int) -> tuple[Any, ...]:
-    return (
-        f"C{number:09}",
-        f"Name of thing {number}",
-        f"City {number % 500}",
-        Decimal(number * 37 % 9973) / 100,
-        number % 1000,
-        number % 50 / 10,
-        number % 3 == 0,
-        BASE + timedelta(seconds=number),
-    )
-
-
-def row_of(number: int) -> dict[str, Any]:
-    return dict(zip(NAMES, values_of(number), strict=True))
-
-
-class Snapshot:
-    """The rows of a site, made when they are asked for; they can be gone through again."""
-
-    def __init__(self, numbers: range) -> None:
-        self.numbers = numbers
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return map(row_of, self.numbers)
 
 
 def make_tables() -> tuple[Any, Any]:
@@ -127,6 +102,23 @@ def limit_merge(model: Any, rows: list[tuple[Any, ...]]) -> tuple[int, int]:
         return archived, cursor.rowcount
 
 
+def of_peers(size: int) -> dict[str, float]:
+    """Seconds of each, once; those that gave up are only printed."""
+    from django.db import connection
+
+    found = {}
+    for peer in PEERS.get(size, ()):
+        database = connection.settings_dict
+        where = f"{database['HOST'] or '127.0.0.1'}:{database['PORT'] or 5432}"
+        # dlt insists on a password, also where none is asked for.
+        url = f"postgresql://{database['USER']}:{database['PASSWORD'] or 'none'}@{where}/{database['NAME']}"
+        answer = peers.measured("benchmarks.record_peers", peer, str(size), url)
+        if answer:
+            found[peer] = answer["seconds"]
+        print(f"{size:,} rows, {peer}: {answer or 'gave up'}", flush=True)
+    return found
+
+
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     gc.collect()
     gc.freeze()
@@ -163,7 +155,7 @@ def compare(size: int, times: int, target: float, ours: Any, limit: Any) -> Figu
     ratio = medians["ours"] / medians["limit"]
     return Figure(
         measure=f"merge of {size:,} rows, hashing included",
-        ours=medians["ours"], unit="s", limit=medians["limit"], ratio=ratio,
+        ours=medians["ours"], unit="s", limit=medians["limit"], ratio=ratio, peers=of_peers(size),
         target=f"<= {target:g} x the limit", ok=ratio <= target, n=times, command=COMMAND,
     )  # fmt: skip
 
