@@ -50,6 +50,7 @@ INSTALLED_APPS: list[Any] = [
     "apps.logs",
     "apps.databases",
     "apps.registry",
+    "apps.api",
     "apps.accounts",
     "apps.core",
     *room_configs(DC_ROOMS),
@@ -71,6 +72,7 @@ OAUTH2_PROVIDER = OAUTH2
 
 # -- HTTP -------------------------------------------------------------------------------------------------------------
 MIDDLEWARE = [
+    "apps.api.middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -33,6 +33,7 @@ class Plant:
 PLANTS = (
     Plant("layers", "apps/core/clock.py", "import apps.registry.models"),
     Plant("layers", "apps/registry/planted.py", "from apps.runtime import models"),
+    Plant("layers", "apps/api/planted.py", "import apps.registry.models"),
     Plant("layers", "apps/runtime/planted.py", "import apps.console"),
     Plant("layers", "apps/records/planted.py", "import collectors.sources"),
     Plant("layers", "collectors/toolkit/planted.py", "import collectors.loader"),

@@ -22,6 +22,7 @@ from tests.architecture.project import CODE, ROOT, modules
 NO_PAGE = {
     "django_celery_beat.PeriodicTasks": "one row that tells beat of changes; nothing to see",
     "accounts.AuditSweep": "one row while retention deletes audit entries",
+    "api.StoredAnswer": "answers kept for a day for programs that ask twice; nothing to see",
     "admin.LogEntry": "shown on the history page of each object",
     "auth.Permission": "chosen on the pages of users and roles",
     "contenttypes.ContentType": "Django's own register of models",
@@ -80,6 +81,7 @@ ADDRESSES = {
     "admin:runtime_runtime_live": ("tests/integration/apps/runtime/test_admin.py", "/live/"),
     "admin:runtime_runtime_stop": ("tests/integration/apps/runtime/test_admin.py", "/stop/"),
     "admin:tables": ("tests/integration/apps/console/test_shell.py", "/admin/tables/"),
+    "api-description": ("tests/integration/apps/api/test_access.py", "/api/v1/openapi.json"),
     "demo:book": ("tests/unit/console/test_demo.py", "demo:book"),
     "demo:list": ("tests/unit/console/test_demo.py", "/demo/"),
     "login-link": ("tests/integration/apps/accounts/test_login_page.py", "/login/"),

@@ -1,0 +1,106 @@
+"""Who asks, and whether they may: asked before anything of a request is read.
+
+An operation declares its permission where it is declared itself (`section.py`). One that declares none is refused to
+everybody, which `tests/architecture/test_api.py` sees before any user does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from ninja.utils import check_csrf
+
+from apps.accounts.models import User
+from apps.api.problems import Problem
+
+_M = TypeVar("_M", bound=Model)
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+CHALLENGE = 'Bearer realm="data-collector"'
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A person who is signed in to this site."""
+
+    user: User
+
+    def may(self, permission: str) -> bool:
+        """Whether their roles allow it."""
+        return self.user.has_perm(permission)
+
+
+def principal_of(request: HttpRequest) -> Visitor:
+    """Who asked this; there is somebody where an operation runs."""
+    return cast("Visitor", request.auth)  # type: ignore[attr-defined]
+
+
+def owner_of(request: HttpRequest) -> str:
+    """Whose keys and limits these are."""
+    return f"user:{principal_of(request).user.pk}"
+
+
+def visible(request: HttpRequest, permission: str, rows: QuerySet[_M]) -> QuerySet[_M]:
+    """The rows that who asks may see."""
+    del request, permission
+    return rows
+
+
+class Needs:
+    """Lets in who has a permission. Raises `Problem`."""
+
+    def __init__(self, permission: str) -> None:
+        self.permission = permission
+        #: What the query of the operation may name; set when the operation is known.
+        self.parameters: frozenset[str] = frozenset()
+
+    def __call__(self, request: HttpRequest) -> Visitor:
+        principal = identify(request)
+        if not principal.may(self.permission):
+            raise Problem("not-allowed", f"This needs the permission {self.permission}.")
+        _refuse_unread(request, self.parameters)
+        return principal
+
+
+class Nobody:
+    """The default of the API: an operation that does not say who may call it is called by nobody."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        identify(request)
+        raise Problem("not-allowed", "Nobody may call this operation.")
+
+
+def identify(request: HttpRequest) -> Visitor:
+    """Who asks: by a token, or by the session of a browser. Raises `Problem`."""
+    if "Authorization" in request.headers:
+        # Who sends a token means it: a wrong one is not made good by a session.
+        raise Problem("not-signed-in", "This token is not valid.", headers={"WWW-Authenticate": CHALLENGE})
+    user = request.user
+    if not isinstance(user, User) or not user.is_active:
+        raise Problem("not-signed-in", "Sign in, or send a token.", headers={"WWW-Authenticate": CHALLENGE})
+    if request.method not in SAFE:
+        _refuse_body(request)
+    # Browsers send cookies along whoever asks: what changes something proves that a page of ours asked.
+    if request.method not in SAFE and check_csrf(request) is not None:
+        raise Problem("csrf", "Send the CSRF token of your session as X-CSRFToken, and the Referer over HTTPS.")
+    return Visitor(user)
+
+
+def _refuse_unread(request: HttpRequest, parameters: frozenset[str]) -> None:
+    """What nobody would read is an error of who sent it, said before it is taken for granted."""
+    unknown = sorted(name for name in request.GET if name not in parameters)
+    if unknown:
+        known = ", ".join(sorted(parameters)) or "none"
+        name = unknown[0].replace("\x00", "")[:60]
+        raise Problem("invalid", f'There is no parameter "{name}" here; there are: {known}.')
+
+
+def _refuse_body(request: HttpRequest) -> None:
+    """Before anybody reads it: a body of an unknown length is as long as its sender likes."""
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower() and "CONTENT_LENGTH" not in request.META:
+        raise Problem("length-required", "Send the length of the body as Content-Length.")
+    if request.META.get("CONTENT_LENGTH", "") not in ("", "0") and request.content_type != "application/json":
+        raise Problem("not-json", "Send the body as application/json.")

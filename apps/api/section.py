@@ -1,0 +1,133 @@
+"""The operations of one Django app, each declared in one place: address, permission, answers.
+
+section = Section("runs")
+
+@section.get("/runtimes/{run_id}", name="getRun", permission="runtime.view_runtime", answer=RunOut)
+def get_run(request: HttpRequest, run_id: RunId) -> HttpResponse:
+    ...
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+from pydantic import BaseModel
+
+from apps.api.access import Needs
+from apps.api.once import HEADER, LONGEST, answer_once
+from apps.api.problems import ProblemDetails
+
+View = Callable[..., HttpResponse]
+
+#: What any operation may be answered.
+ALWAYS = (400, 401, 403, 404, 422, 429, 500, 503)
+OF_WRITES = (409, 411, 413, 415)
+#: The header of a write that may be sent again.
+KEY_PARAMETER = {
+    "in": "header",
+    "name": HEADER,
+    "required": False,
+    "description": "Sent again with the same key, the same request is done once and answered alike, for 24 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[!-~]+$"},
+}
+VERSION_PARAMETER = {
+    "in": "header",
+    "name": "If-Match",
+    "required": True,
+    "description": "The ETag of what you read.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+}
+LOCATION = {"Location": {"description": "Where to look next.", "schema": {"type": "string"}}}
+ETAG = {"ETag": {"description": "Names this version; send it as If-Match.", "schema": {"type": "string"}}}
+
+
+class Section:
+    """The operations of a Django app."""
+
+    def __init__(self, tag: str) -> None:
+        self.router = Router(tags=[tag])
+
+    def get(self, path: str, **about: Any) -> Callable[[View], View]:
+        """An operation that changes nothing."""
+        return self._operation("GET", path, **about)
+
+    def post(self, path: str, **about: Any) -> Callable[[View], View]:
+        """An operation that changes something; it takes an `Idempotency-Key`."""
+        return self._operation("POST", path, **about)
+
+    def put(self, path: str, **about: Any) -> Callable[[View], View]:
+        """An operation after which something is as it was sent."""
+        return self._operation("PUT", path, **about)
+
+    def patch(self, path: str, **about: Any) -> Callable[[View], View]:
+        """An operation that changes some fields of a version."""
+        return self._operation("PATCH", path, **about, is_conditional=True)
+
+    def delete(self, path: str, **about: Any) -> Callable[[View], View]:
+        """An operation that takes something away."""
+        return self._operation("DELETE", path, **about)
+
+    def _operation(
+        self,
+        method: str,
+        path: str,
+        *,
+        name: str,
+        permission: str,
+        answer: type[BaseModel] | None = None,
+        status: int = 200,
+        media_type: str = "application/json",
+        is_atomic: bool = True,
+        is_repeatable: bool = True,
+        is_conditional: bool = False,
+        has_version: bool = False,
+    ) -> Callable[[View], View]:
+        """`is_repeatable=False`: it waits for somebody else, so no transaction holds it and no key is taken."""
+        is_write = method != "GET"
+        takes_key = is_write and is_repeatable
+        refusals = [*ALWAYS, *(OF_WRITES if is_write else ()), *((412, 428) if is_conditional else ())]
+        extra: dict[str, Any] = {"x-permission": permission, "parameters": []}
+        extra["parameters"] += [KEY_PARAMETER] if takes_key else []
+        extra["parameters"] += [VERSION_PARAMETER] if is_conditional else []
+        headers = (LOCATION if status in (201, 202) else {}) | (ETAG if is_conditional or has_version else {})
+        if headers:
+            extra["responses"] = {status: {"headers": headers}}
+        if media_type != "application/json":
+            extra["x-media-type"] = media_type
+
+        def add(view: View) -> View:
+            needs = Needs(permission)
+            self.router.add_api_operation(
+                path,
+                [method],
+                _answered_once(view, is_atomic=is_atomic) if takes_key else view,
+                auth=needs,
+                response={status: answer, **dict.fromkeys(refusals, ProblemDetails)},
+                operation_id=name,
+                openapi_extra=extra,
+            )
+            operation = self.router.path_operations[path].operations[-1]
+            needs.parameters = frozenset(
+                parameter
+                for model in operation.models
+                if model.__ninja_param_source__ == "query"
+                for parameter in model.__ninja_flatten_map__
+            )
+            return view
+
+        return add
+
+
+def _answered_once(view: View, *, is_atomic: bool) -> View:
+    @wraps(view)
+    def answered(request: HttpRequest, **values: Any) -> HttpResponse:
+        return answer_once(request, partial(view, request, **values), is_atomic=is_atomic)
+
+    # Its own globals are not those that the annotations were written in.
+    answered.__signature__ = inspect.signature(view, eval_str=True)  # type: ignore[attr-defined]
+    return answered

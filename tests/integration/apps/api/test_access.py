@@ -1,0 +1,99 @@
+"""Who gets in: nobody without saying who they are, and nobody to what they may not do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from apps.accounts.models import User
+from apps.accounts.roles import ROLES
+from apps.api.spec import METHODS, describe
+from config.api import api
+from tests.integration.people import make_person, signed_in
+
+pytestmark = pytest.mark.django_db
+
+RUN = "0" * 32
+PLACES = {"{code}": "examples.shop.books", "{run_id}": RUN, "{command_id}": "1"}
+
+
+def calls() -> Iterator[tuple[str, str, str]]:
+    """Method, address and permission of every operation."""
+    for path, methods in describe(api)["paths"].items():
+        address = re.sub(r"{\w+}", lambda found: PLACES[found[0]], path)
+        yield from ((method, address, methods[method]["x-permission"]) for method in METHODS if method in methods)
+
+
+def ask(client: Client, method: str, path: str, **headers: str) -> Any:
+    return getattr(client, method)(path, headers=headers, content_type="application/json")
+
+
+def test_a_stranger_gets_nothing() -> None:
+    for method, path, _ in calls():
+        response = ask(Client(), method, path)
+
+        assert response.status_code == 401, path
+        assert response["WWW-Authenticate"].startswith("Bearer")
+        assert response["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("header", ["Bearer nonsense", "Basic YTpi", "Bearer", "Bearer  "])
+def test_a_wrong_token_gets_nothing_even_with_a_session(header: str) -> None:
+    assert ask(Client(), "get", "/api/v1/apps", Authorization=header).status_code == 401
+    assert ask(signed_in(), "get", "/api/v1/apps", Authorization=header).status_code == 401
+
+
+def test_a_session_alone_changes_nothing() -> None:
+    make_person("superuser")
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.get())
+
+    for method, path, _ in calls():
+        if method != "get":
+            response = ask(client, method, path)
+            assert response.status_code == 403, path
+            assert "csrf" in response.json()["type"]
+
+
+def test_a_session_with_its_csrf_token_may() -> None:
+    make_person("superuser")
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.get())
+    client.cookies[settings.CSRF_COOKIE_NAME] = "c" * 32
+
+    assert ask(client, "post", "/api/v1/apps/commands", **{"X-CSRFToken": "c" * 32}).status_code == 422
+
+
+@pytest.mark.parametrize("role", ["", *ROLES])
+def test_a_role_opens_what_the_table_says_and_nothing_else(role: str) -> None:
+    client, allowed = signed_in(role), ROLES.get(role, frozenset())
+
+    for method, path, permission in calls():
+        is_refused = ask(client, method, path).status_code == 403
+        assert is_refused == (permission not in allowed), f"{method} {path}"
+
+
+def test_who_was_switched_off_gets_nothing() -> None:
+    client = signed_in("admin")
+    User.objects.update(is_active=False)
+
+    assert client.get("/api/v1/apps").status_code == 401
+
+
+def test_the_description_is_for_those_who_are_signed_in() -> None:
+    assert Client().get("/api/v1/openapi.json").status_code == 401
+    assert Client().get("/api/v1/docs").status_code == 404
+    answer = signed_in("viewer").get("/api/v1/openapi.json")
+    assert answer.json()["openapi"] == "3.1.0"
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_nothing_that_is_sent_back_is_kept_by_caches() -> None:
+    assert json.loads(signed_in("viewer").get("/api/v1/apps").content) == {"items": [], "next_cursor": None}
+    assert signed_in("viewer").get("/api/v1/apps")["Cache-Control"] == "no-store"
