@@ -6,14 +6,15 @@ everybody, which `tests/architecture/test_api.py` sees before any user does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from ninja.utils import check_csrf
 
-from apps.accounts.models import User
+from apps.accounts.bearer import authenticate
+from apps.accounts.policy import narrow
+from apps.accounts.principal import Principal, principal_of
 from apps.api.problems import Problem
 
 _M = TypeVar("_M", bound=Model)
@@ -22,31 +23,21 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 CHALLENGE = 'Bearer realm="data-collector"'
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """A person who is signed in to this site."""
-
-    user: User
-
-    def may(self, permission: str) -> bool:
-        """Whether their roles allow it."""
-        return self.user.has_perm(permission)
-
-
-def principal_of(request: HttpRequest) -> Visitor:
+def asker(request: HttpRequest) -> Principal:
     """Who asked this; there is somebody where an operation runs."""
-    return cast("Visitor", request.auth)  # type: ignore[attr-defined]
+    return cast("Principal", request.auth)  # type: ignore[attr-defined]
 
 
 def owner_of(request: HttpRequest) -> str:
-    """Whose keys and limits these are."""
-    return f"user:{principal_of(request).user.pk}"
+    """Whose keys these are: a person's, a client's, or those of a person by way of a client."""
+    principal = asker(request)
+    parts = {"user": principal.user, "client": principal.client}
+    return " ".join(f"{name}:{who.pk}" for name, who in parts.items() if who is not None)
 
 
 def visible(request: HttpRequest, permission: str, rows: QuerySet[_M]) -> QuerySet[_M]:
-    """The rows that who asks may see."""
-    del request, permission
-    return rows
+    """The rows for which who asks has the permission."""
+    return narrow(asker(request), permission, rows)
 
 
 class Needs:
@@ -57,7 +48,7 @@ class Needs:
         #: What the query of the operation may name; set when the operation is known.
         self.parameters: frozenset[str] = frozenset()
 
-    def __call__(self, request: HttpRequest) -> Visitor:
+    def __call__(self, request: HttpRequest) -> Principal:
         principal = identify(request)
         if not principal.may(self.permission):
             raise Problem("not-allowed", f"This needs the permission {self.permission}.")
@@ -73,20 +64,31 @@ class Nobody:
         raise Problem("not-allowed", "Nobody may call this operation.")
 
 
-def identify(request: HttpRequest) -> Visitor:
+def identify(request: HttpRequest) -> Principal:
     """Who asks: by a token, or by the session of a browser. Raises `Problem`."""
     if "Authorization" in request.headers:
         # Who sends a token means it: a wrong one is not made good by a session.
-        raise Problem("not-signed-in", "This token is not valid.", headers={"WWW-Authenticate": CHALLENGE})
-    user = request.user
-    if not isinstance(user, User) or not user.is_active:
+        return _of_token(request)
+    principal = principal_of(request.user)
+    if not principal.is_active:
         raise Problem("not-signed-in", "Sign in, or send a token.", headers={"WWW-Authenticate": CHALLENGE})
     if request.method not in SAFE:
         _refuse_body(request)
     # Browsers send cookies along whoever asks: what changes something proves that a page of ours asked.
     if request.method not in SAFE and check_csrf(request) is not None:
         raise Problem("csrf", "Send the CSRF token of your session as X-CSRFToken, and the Referer over HTTPS.")
-    return Visitor(user)
+    return principal
+
+
+def _of_token(request: HttpRequest) -> Principal:
+    scheme, _, token = request.headers["Authorization"].partition(" ")
+    principal = authenticate(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
+    if principal is None:
+        headers = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
+        raise Problem("not-signed-in", "This token is wrong, over, or revoked; get a new one.", headers=headers)
+    if request.method not in SAFE:
+        _refuse_body(request)
+    return principal
 
 
 def _refuse_unread(request: HttpRequest, parameters: frozenset[str]) -> None:

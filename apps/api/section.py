@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial, update_wrapper
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import BaseModel
 
-from apps.api.access import Needs
+from apps.accounts.audit import asking
+from apps.api.access import Needs, asker
 from apps.api.once import HEADER, LONGEST, answer_once
 from apps.api.problems import ProblemDetails
 
@@ -105,7 +106,7 @@ class Section:
             self.router.add_api_operation(
                 path,
                 [method],
-                _answered_once(view, is_atomic=is_atomic) if takes_key else view,
+                _audited(_answered_once(view, is_atomic=is_atomic) if takes_key else view) if is_write else view,
                 auth=needs,
                 response={status: answer, **dict.fromkeys(refusals, ProblemDetails)},
                 operation_id=name,
@@ -123,11 +124,24 @@ class Section:
         return add
 
 
+def _audited(view: View) -> View:
+    """What it writes into the audit trail names the client and the address that asked."""
+
+    def answered(request: HttpRequest, **values: Any) -> HttpResponse:
+        with asking(client=asker(request).client, address=request.META.get("REMOTE_ADDR") or None):
+            return view(request, **values)
+
+    return _alike(answered, view)
+
+
 def _answered_once(view: View, *, is_atomic: bool) -> View:
-    @wraps(view)
     def answered(request: HttpRequest, **values: Any) -> HttpResponse:
         return answer_once(request, partial(view, request, **values), is_atomic=is_atomic)
 
+    return _alike(answered, view)
+
+
+def _alike(wrapper: View, view: View) -> View:
     # Its own globals are not those that the annotations were written in.
-    answered.__signature__ = inspect.signature(view, eval_str=True)  # type: ignore[attr-defined]
-    return answered
+    wrapper.__signature__ = inspect.signature(view, eval_str=True)  # type: ignore[attr-defined]
+    return update_wrapper(wrapper, view)

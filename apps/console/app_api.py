@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query
 
 from apps.accounts.models import User
-from apps.api.access import principal_of, visible
+from apps.api.access import asker, visible
 from apps.api.once import derived_key
 from apps.api.paging import part_of
 from apps.api.problems import Fault, Problem
@@ -69,6 +69,8 @@ def list_apps(request: HttpRequest, wanted: Query[AppFilter]) -> HttpResponse:
 @section.post("/apps", name="createApp", permission=ADD, answer=AppOut, status=201)
 def create_app(request: HttpRequest, new: AppNew) -> HttpResponse:
     """Put a source that is on disk on the register. It starts disabled."""
+    if not asker(request).may(ADD, new.code):
+        raise Problem("not-allowed", f"This needs the permission {ADD} for {new.code}.")
     room = next((each.room for each in installed_rooms() if each.room.info.code == new.code), None)
     if room is None:
         detail = f"There is no source {new.code} on this machine: its folder is missing, or came after the start."
@@ -85,7 +87,7 @@ def create_app(request: HttpRequest, new: AppNew) -> HttpResponse:
 def command_apps(request: HttpRequest, bulk: Bulk) -> HttpResponse:
     """One command for all apps of a filter, each on its own: what one refuses keeps no other from it."""
     permission = PERMISSIONS[Command.Verb(bulk.verb)]
-    if not principal_of(request).may(permission):
+    if not asker(request).may(permission):
         raise Problem("not-allowed", f"{bulk.verb} needs the permission {permission}.")
     if not bulk.where.model_fields_set:
         detail = 'Say which apps; all of them are {"q": ""}.'
@@ -122,7 +124,7 @@ def change(request: HttpRequest, code: Path[AppCode], new: AppChange) -> HttpRes
 def remove_app(request: HttpRequest, code: Path[AppCode], how: Query[Removal]) -> HttpResponse:
     """Disable an app now, and delete its rows when the grace is over. Its source and what it collected stay."""
     app = find_app(request, DELETE, code)
-    issuer = principal_of(request).user
+    issuer = asker(request).user
     request_removal(app, grace_days=how.grace_days, source=Command.Source.API, issuer=issuer, now=utc_now())
     return reply(app_out(find_app(request, DELETE, code)), 202, Location=place_of(app))
 
@@ -131,7 +133,7 @@ def remove_app(request: HttpRequest, code: Path[AppCode], how: Query[Removal]) -
 def keep_app(request: HttpRequest, code: Path[AppCode]) -> HttpResponse:
     """Cancel the removal of an app. It stays disabled."""
     app = find_app(request, CHANGE, code)
-    if not cancel_removal(app, source=Command.Source.API, issuer=principal_of(request).user, now=utc_now()):
+    if not cancel_removal(app, source=Command.Source.API, issuer=asker(request).user, now=utc_now()):
         raise Problem("conflict", f"{code} is not going to be removed.")
     return reply(app_out(find_app(request, CHANGE, code)))
 

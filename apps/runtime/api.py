@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query
 
-from apps.api.access import principal_of, visible
+from apps.api.access import asker, visible
 from apps.api.paging import page_of
 from apps.api.problems import Problem, problem_response
 from apps.api.schemas import Listing, RowNumber, RunId, reply
@@ -93,7 +93,7 @@ def find_run(request: HttpRequest, permission: str, run_id: str) -> Runtime:
 
 def order(request: HttpRequest, app: App, verb: Command.Verb, **values: Any) -> Command:
     """A command by who asks."""
-    return issue_command(app, verb, source=Command.Source.API, issuer=principal_of(request).user, **values)
+    return issue_command(app, verb, source=Command.Source.API, issuer=asker(request).user, **values)
 
 
 def command_reply(request: HttpRequest, command: Command) -> HttpResponse:

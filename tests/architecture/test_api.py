@@ -57,7 +57,7 @@ def test_every_operation_declares_a_permission_that_somebody_has() -> None:
 
 
 def test_every_operation_has_a_name_of_its_own_and_says_what_it_does() -> None:
-    names = [operation.operation_id for operation in operations()]
+    names = [str(operation.operation_id) for operation in operations()]
 
     assert sorted(set(names)) == sorted(names)
     assert [operation.operation_id for operation in operations() if not operation.description] == []

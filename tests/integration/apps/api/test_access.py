@@ -11,11 +11,13 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from apps.accounts.models import User
+from apps.accounts.models import AuditEntry, User
 from apps.accounts.roles import ROLES
 from apps.api.spec import METHODS, describe
+from apps.runtime.models import Command
 from config.api import api
-from tests.integration.people import make_person, signed_in
+from tests.integration.factories import make_app, make_run
+from tests.integration.people import grant, make_client, make_person, signed_in, token_of
 
 pytestmark = pytest.mark.django_db
 
@@ -97,3 +99,64 @@ def test_the_description_is_for_those_who_are_signed_in() -> None:
 def test_nothing_that_is_sent_back_is_kept_by_caches() -> None:
     assert json.loads(signed_in("viewer").get("/api/v1/apps").content) == {"items": [], "next_cursor": None}
     assert signed_in("viewer").get("/api/v1/apps")["Cache-Control"] == "no-store"
+
+
+def bearer(*, role: str = "", scope: str = "read", **values: Any) -> tuple[Any, str]:
+    """A program, and the header it sends."""
+    client, secret = make_client(role=role, scopes=scope.split(), **values)
+    return client, f"Bearer {token_of(client, secret, scope)}"
+
+
+def test_a_token_opens_what_its_client_and_its_scopes_both_allow() -> None:
+    make_app(is_enabled=True)
+    _, reading = bearer(role="operator")
+    _, running = bearer(role="operator", scope="run", name="runner")
+    stop = "/api/v1/apps/examples.shop.books/stop"
+
+    assert ask(Client(), "get", "/api/v1/apps", Authorization=reading).status_code == 200
+    assert ask(Client(), "post", stop, Authorization=reading).status_code == 403
+    assert ask(Client(), "get", "/api/v1/apps", Authorization=running).status_code == 403
+    assert ask(Client(), "post", stop, Authorization=running).status_code == 409  # it does not run
+
+
+def test_a_token_stops_when_its_client_does() -> None:
+    client, header = bearer(role="viewer")
+    client.is_active = False
+    client.save()
+
+    response = ask(Client(), "get", "/api/v1/apps", Authorization=header)
+
+    assert response.status_code == 401
+    assert 'error="invalid_token"' in response["WWW-Authenticate"]
+
+
+def test_who_was_granted_a_part_sees_and_touches_that_part() -> None:
+    books, pens = make_app(is_enabled=True), make_app("examples.shop.pens", is_enabled=True)
+    mine, other = make_run(books), make_run(pens)
+    client, header = bearer(scope="read run")
+    grant(client, "operator", books)
+
+    def status(method: str, path: str) -> int:
+        return int(ask(Client(), method, path, Authorization=header).status_code)
+
+    shown = ask(Client(), "get", "/api/v1/apps", Authorization=header).json()["items"]
+    runs = ask(Client(), "get", "/api/v1/runtimes", Authorization=header).json()["items"]
+    assert [app["code"] for app in shown] == [books.code]
+    assert [run["id"] for run in runs] == [mine.pk]
+    assert status("get", f"/api/v1/apps/{pens.code}") == 404
+    assert status("get", f"/api/v1/runtimes/{other.pk}") == 404
+    assert status("post", f"/api/v1/apps/{pens.code}/disable") == 404
+    assert status("post", f"/api/v1/runtimes/{other.pk}/stop") == 404
+    assert status("post", f"/api/v1/apps/{books.code}/disable") == 202
+    command = Command.objects.get()
+    assert (command.issuer, command.source) == (None, "API")
+
+
+def test_what_a_program_does_stands_in_the_audit_under_its_name() -> None:
+    make_app()
+    _, header = bearer(role="admin", scope="write")
+
+    assert ask(Client(), "delete", "/api/v1/apps/examples.shop.books", Authorization=header).status_code == 202
+
+    entry = AuditEntry.objects.get(action="app.removal_requested")
+    assert (entry.source, entry.client_name, entry.address) == ("API", "robot", "127.0.0.1")

@@ -14,40 +14,33 @@ from typing import Any
 import hypothesis
 import pytest
 import schemathesis
-from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 
+from apps.accounts.scopes import SCOPES
 from apps.api.spec import describe
 from config.api import api
 from tests.integration.factories import make_app, make_run
-from tests.integration.people import signed_in
+from tests.integration.people import make_client, token_of
 
 #: Most of what one database refuses and another takes is found on PostgreSQL.
 EXAMPLES = 10 if "DC_TEST_SERVER_URL" in os.environ else 5
-CSRF = "c" * 32
 
 
 class Site:
-    """The application as it is, for somebody who is signed in: what a browser sends as a cookie comes as a token."""
+    """The application, answering within the transaction of a test: nobody closes its connection behind it."""
 
     def __init__(self) -> None:
-        self.session = ""
         self.handler: WSGIHandler | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         self.handler = self.handler or WSGIHandler()
-        if environ.get("HTTP_AUTHORIZATION") == f"Bearer {self.session}":
-            del environ["HTTP_AUTHORIZATION"]
-            environ["HTTP_COOKIE"] = f"{settings.SESSION_COOKIE_NAME}={self.session}; csrftoken={CSRF}"
-            environ["HTTP_X_CSRFTOKEN"] = CSRF
         return self.handler(environ, start_response)
 
     @contextmanager
-    def open(self, session: str) -> Iterator[None]:
-        """Requests are answered within the transaction of the test: nobody closes its connection behind them."""
-        self.session = session
+    def open(self) -> Iterator[None]:
+        """From here on it answers."""
         signals = (request_started, request_finished)
         for signal in signals:
             signal.disconnect(close_old_connections)
@@ -80,10 +73,12 @@ schema = described()
 
 @pytest.fixture
 def token(db: None) -> Iterator[str]:
-    """Of somebody who may do everything, where there is an app with a run."""
+    """Of a program that may do everything, where there is an app with a run."""
     make_run(make_app(is_enabled=True))
-    with SITE.open(signed_in().cookies[settings.SESSION_COOKIE_NAME].value):
-        yield SITE.session
+    client, secret = make_client(role="admin", scopes=SCOPES)
+    asked = token_of(client, secret, " ".join(SCOPES))
+    with SITE.open():
+        yield asked
 
 
 @schema.parametrize()  # type: ignore[untyped-decorator]

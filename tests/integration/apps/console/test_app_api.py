@@ -119,7 +119,9 @@ def test_a_start_is_a_command_to_poll() -> None:
     make_app(is_enabled=True)
     client = signed_in("operator")
 
-    started = send(client, "post", f"{APP}/start", {"args": {"base_url": "http://site.test/"}, "limit": 3, "dry_run": True})
+    started = send(
+        client, "post", f"{APP}/start", {"args": {"base_url": "http://site.test/"}, "limit": 3, "dry_run": True}
+    )
 
     command = client.get(started["Location"]).json()
     assert started.status_code == 202
