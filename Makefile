@@ -9,8 +9,8 @@ export PYTHON
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: ## Install what the platform needs (again: seconds, nothing changes)
-	@.ci/install
+install: ## Install what the platform needs, with SQL Server by EXTRA=mssql (again: seconds, nothing changes)
+	@.ci/install $(EXTRA)
 
 up: install ## Start the platform on this machine; Ctrl-C stops it (options: make up ARGS="--help")
 	@exec .venv/bin/python manage.py up $(ARGS)

@@ -43,7 +43,7 @@ def test_it_refuses_a_python_that_is_too_old(checkout: Path, tmp_path: Path) -> 
 def test_it_refuses_a_set_it_does_not_know(checkout: Path) -> None:
     refused = install(checkout, "production")
     assert refused.returncode == 1
-    assert "unknown set 'production'; there are base (default) and dev." in refused.stderr
+    assert "unknown set 'production'; there are base (default), dev, mssql mssql-microsoft." in refused.stderr
 
 
 def test_it_finishes_what_an_interrupted_call_began_and_follows_a_moved_folder(checkout: Path) -> None:

@@ -15,12 +15,14 @@ from typing import Any, ClassVar
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from apps.records.backends.base import Backend
+from apps.records.backends.base import Backend, batches
 from apps.records.statements import Statements
 
 #: Deadlock victim, lock request timeout, snapshot conflict; 2627 and 2601 are a key that another session just wrote.
 CODES = frozenset({1205, 1222, 3960, 2627, 2601})
 LOCK_TIMEOUT_MS = 600_000
+#: What one statement may hold: 2,100 parameters, two of which are the driver's, and 1,000 rows of values.
+PARAMETERS, ROWS = 2098, 1000
 
 
 class SQLServerStatements(Statements):
@@ -89,6 +91,13 @@ class SQLServerBackend(Backend):
         with self.connection.cursor() as cursor:
             # The rows go over in one piece instead of one statement each.
             raw: Any = getattr(cursor.cursor, "cursor", cursor.cursor)
-            if hasattr(raw, "fast_executemany"):
-                raw.fast_executemany = True
-            cursor.executemany(statement, rows)
+            if getattr(self.connection, "_is_microsoft_driver", False):
+                if hasattr(raw, "fast_executemany"):
+                    raw.fast_executemany = True
+                cursor.executemany(statement, rows)
+                return
+            # Under FreeTDS that ends the process (a segmentation fault in 1.3): many rows in one statement there.
+            head, _, one = statement.rpartition(" VALUES ")
+            for batch in batches(rows, min(ROWS, PARAMETERS // len(rows[0]))):
+                values = ", ".join([one] * len(batch))
+                cursor.execute(f"{head} VALUES {values}", [value for row in batch for value in row])

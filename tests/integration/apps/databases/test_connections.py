@@ -111,7 +111,12 @@ def test_the_password_stays_unless_its_place_changes() -> None:
         ({"options": "{"}, "Enter a valid JSON"),
         ({"ca_file": "here.pem"}, "Write an absolute path."),
         ({"engine": "sqlite", "name": "here.sqlite3"}, "Write the absolute path of the file."),
-        ({"engine": "mssql"}, "SQL Server needs the package mssql-django"),
+        ({"engine": "mssql", "options": '{"driver": 18}'}, "driver is a text."),
+        ({"engine": "mssql", "options": '{"query_timeout": "soon"}'}, "query_timeout is a number of seconds."),
+        (
+            {"engine": "mssql", "options": '{"driver": "mssql-python"}'},
+            "The driver of Microsoft is not installed: make install EXTRA=mssql-microsoft",
+        ),
     ],
 )
 def test_a_wrong_field_is_named(wrong: dict[str, str], sentence: str) -> None:

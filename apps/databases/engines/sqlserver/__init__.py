@@ -1,0 +1,1 @@
+"""SQL Server for Django: mssql-django, with what it leaves open about connecting."""
