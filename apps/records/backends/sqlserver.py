@@ -31,9 +31,9 @@ class SQLServerStatements(Statements):
     temporary_prefix = "#"
 
     def _create(self, name: str, columns: str) -> str:
-        # UNION ALL keeps the identity of a key column out of the new table. No parameters in here: a statement with
-        # parameters runs in a scope of its own, and takes its temporary tables with it.
-        empty = f"FROM {self.table} t WHERE 1 = 0"
+        # UNION ALL keeps the identity of a key column out of the new table, the outer join its NOT NULL. No parameters
+        # in here: a statement with parameters runs in a scope of its own, and takes its temporary tables with it.
+        empty = f"FROM (SELECT 1 AS one) o LEFT JOIN {self.table} t ON 1 = 0 WHERE 1 = 0"
         return f"SELECT {columns} INTO {name} {empty} UNION ALL SELECT {columns} {empty}"
 
     def count_diff(self) -> str:

@@ -31,6 +31,7 @@ def quoted(name: str) -> str:
 
 
 SERVER = SQLServerStatements(LAYOUT, bracketed)
+NOTHING = "FROM (SELECT 1 AS one) o LEFT JOIN [shop_book] t ON 1 = 0 WHERE 1 = 0"
 SAME_TS = "t.[isbn] = s.[isbn] AND (t.[shop] = s.[shop] OR (t.[shop] IS NULL AND s.[shop] IS NULL)) AND t.sha = s.sha"
 SAME_TN = "t.[isbn] = n.[isbn] AND (t.[shop] = n.[shop] OR (t.[shop] IS NULL AND n.[shop] IS NULL))"
 SAME_NG = "n.[isbn] = g.[isbn] AND (n.[shop] = g.[shop] OR (n.[shop] IS NULL AND g.[shop] IS NULL))"
@@ -43,8 +44,8 @@ SUCCESSOR = f"EXISTS (SELECT 1 FROM [#dc_diff] n WHERE n.dc_ord IS NOT NULL AND 
         (
             SERVER.create()[0],
             "SELECT CAST(NULL AS bigint) AS dc_ord, t.[isbn], t.[shop], t.sha INTO [#dc_stage] "
-            "FROM [shop_book] t WHERE 1 = 0 UNION ALL "
-            "SELECT CAST(NULL AS bigint) AS dc_ord, t.[isbn], t.[shop], t.sha FROM [shop_book] t WHERE 1 = 0",
+            f"{NOTHING} UNION ALL "
+            f"SELECT CAST(NULL AS bigint) AS dc_ord, t.[isbn], t.[shop], t.sha {NOTHING}",
         ),
         (SERVER.drop()[1], "DROP TABLE IF EXISTS [#dc_stage]"),
         (SERVER.fill(), "INSERT INTO [#dc_stage] VALUES (%s, %s, %s, %s)"),
