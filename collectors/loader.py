@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import ipaddress
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ class Source:
     info: AppInfo
     args_model: type[BaseModel] | None
     run: Callable[[Context], Outcome]
+    allowed_networks: tuple[str, ...] = ()
+    """Networks that are not public and that the source says it visits."""
 
 
 def get_app_info(file: str | Path) -> AppInfo:
@@ -83,11 +86,13 @@ def _source_in(module: ModuleType, info: AppInfo) -> Source:
     collector = _collector_in(module, info)
     main = vars(module).get("main")
     if collector is not None:
-        return Source(info, _args_model(collector, info), lambda context: collector(context).run())
+        allowed = _allowed_networks(collector, info)
+        return Source(info, _args_model(collector, info), lambda context: collector(context).run(), allowed)
     if inspect.iscoroutinefunction(main):
         raise SourceIsBroken(f"The main(context) of {info.code} is async: write a subclass of AsyncScraper instead.")
     if callable(main):
-        return Source(info, _args_model(module, info), lambda context: _outcome(main(context), context, info))
+        allowed = _allowed_networks(module, info)
+        return Source(info, _args_model(module, info), lambda context: _outcome(main(context), context, info), allowed)
     raise SourceIsBroken(
         f"The main.py of {info.code} defines nothing to run: write a subclass of BaseScraper, or main(context)."
     )
@@ -114,6 +119,16 @@ def _args_model(owner: Any, info: AppInfo) -> type[BaseModel] | None:
     if args is None or (isinstance(args, type) and issubclass(args, BaseModel)):
         return args
     raise SourceIsBroken(f"The Args of {info.code} must be a class derived from pydantic.BaseModel.")
+
+
+def _allowed_networks(owner: Any, info: AppInfo) -> tuple[str, ...]:
+    names = getattr(owner, "allowed_networks", ())
+    try:
+        return tuple(str(ipaddress.ip_network(name, strict=False)) for name in names)
+    except (TypeError, ValueError):
+        raise SourceIsBroken(
+            f'The allowed_networks of {info.code} must be a tuple of networks such as ("10.1.0.0/16", "127.0.0.1").'
+        ) from None
 
 
 def _outcome(result: Any, context: Context, info: AppInfo) -> Outcome:

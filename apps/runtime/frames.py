@@ -57,19 +57,24 @@ class BeginFrame(BaseModel):
 
 
 class HostFigures(BaseModel):
-    """The requests to one host."""
+    """The requests to one host, or by one proxy."""
 
     count: Count
     failed: Count
+    retried: Count = 0
     statuses: Annotated[dict[Name, Count], Field(max_length=20)]
+    codes: Annotated[dict[Name, Count], Field(max_length=60)] = {}
     mean_ms: Milliseconds | None
+    p50_ms: Milliseconds | None = None
     p95_ms: Milliseconds | None
+    p99_ms: Milliseconds | None = None
 
 
 class HttpFrame(HostFigures):
     """All requests since the run began; the newest one wins."""
 
     hosts: Annotated[dict[str, HostFigures], Field(max_length=100)]
+    proxies: Annotated[dict[str, HostFigures], Field(max_length=100)] = {}
 
     def values(self) -> dict[str, Any]:
         return {
@@ -77,7 +82,8 @@ class HttpFrame(HostFigures):
             "request_count": self.count,
             "request_mean_ms": self.mean_ms,
             "request_p95_ms": self.p95_ms,
-            "error_rate": self.failed / self.count if self.count else None,
+            # An attempt that was made again is part of one request, which ended as its last attempt did.
+            "error_rate": min(1.0, self.failed / max(1, self.count - self.retried)) if self.count else None,
         }
 
 

@@ -118,7 +118,7 @@ def perform(
     Returns the end and its numbers. The frame `end` is written last, so that it is found at the end of the file.
     """
     with Flusher(journal), service.writing_to(journal), watching_objects(journal):
-        wiring = wire(run, source.info, args=args, progress=progress, stop=interrupts.stop, secrets=secrets)
+        wiring = wire(run, source, args=args, progress=progress, stop=interrupts.stop, secrets=secrets)
         log.info("run.started", app=source.info.code)
         try:
             end = _work(source, wiring, interrupts)
@@ -192,7 +192,7 @@ def _numbers(wiring: Wiring, progress: Progress, end: End) -> dict[str, Any]:
         "rows_unchanged": totals.unchanged,
         "request_count": wiring.metrics.count,
         "request_mean_ms": wiring.metrics.mean_ms,
-        "error_rate": wiring.metrics.failed / wiring.metrics.count if wiring.metrics.count else None,
+        "error_rate": wiring.metrics.error_rate,
         "is_blocked": end.is_blocked,
         "error_category": str(end.error_category)[:LONGEST_CATEGORY],
         "peak_memory_bytes": usage.ru_maxrss * 1024,

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from apps.databases.touching import Touched, Touching, note
 from apps.records.models import DataTable
 from collectors.contract import MergeResult
-from collectors.toolkit.http import ClientPool, Profile, Request, RequestMetrics
+from collectors.toolkit.http import ClientPool, Request, Session
 from collectors.toolkit.journal import Journal
 from collectors.toolkit.journal.service import service
 
@@ -45,9 +45,9 @@ class TellingPool(ClientPool):
     Each frame holds the sums since the beginning of the run, so that the newest one says it all.
     """
 
-    def __init__(self, profile: Profile, metrics: RequestMetrics, *, every_s: float = EVERY_S) -> None:
-        super().__init__(lambda: Request(profile, metrics))
-        self._metrics = metrics
+    def __init__(self, session: Session, *, every_s: float = EVERY_S) -> None:
+        super().__init__(lambda: Request(session=session))
+        self._metrics = session.metrics
         self._every_s = every_s
         self._told = 0
         self._end = threading.Event()

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from django.conf import settings
 
 from apps.records.merge import Hooks
 from apps.records.store import DjangoRecordStore, tell_difference
 from apps.runtime.fencing import EpochFence
 from apps.runtime.models import Runtime
 from apps.runtime.telling import TellingPool, tell_merge
-from collectors.contract import AppInfo, Context, ProgressReport, StopSignal
-from collectors.toolkit.http import ClientPool, Profile, RequestMetrics
+from collectors.contract import Context, ProgressReport, StopSignal
+from collectors.loader import Source
+from collectors.toolkit.http import ClientPool, Profile, RequestMetrics, Session, networks
 from collectors.toolkit.secrets import Secrets
 
 
@@ -30,7 +32,7 @@ class Wiring:
 
 def wire(
     run: Runtime,
-    info: AppInfo,
+    source: Source,
     *,
     args: Any,
     progress: ProgressReport,
@@ -38,8 +40,10 @@ def wire(
     secrets: Mapping[str, str] | None = None,
 ) -> Wiring:
     """The context of `run`."""
-    metrics, profile = RequestMetrics(), Profile()
-    clients = TellingPool(profile, metrics)
+    info = source.info
+    allowed = networks(" ".join([*settings.DC_RUN_ALLOWED_NETWORKS, *source.allowed_networks]))
+    session = Session(Profile(allowed=allowed), stop=stop)
+    clients = TellingPool(session)
     fence = EpochFence(run)
     hooks = Hooks(on_difference=tell_difference, prepare=fence.prepare, fence=fence)
     records = DjangoRecordStore(runtime_id=run.pk, dry_run=run.is_dry_run, on_merge=tell_merge, hooks=hooks)
@@ -56,4 +60,4 @@ def wire(
         stop=stop,
         secrets=Secrets(secrets or {}, app=info.code),
     )
-    return Wiring(context, records, metrics, clients)
+    return Wiring(context, records, session.metrics, clients)

@@ -7,9 +7,18 @@
     |-- Blocker              category "blocked": end the run as failed and disable the app; a person has to act first
     |   `-- MissingSecret        the app has no credential of that name
     |-- FetchError           category "http"
-    |   |-- SiteUnreachable      no connection: refused, no such host, TLS
-    |   |-- FetchTimeout         no answer in time
+    |   |-- SiteUnreachable      no connection: refused, reset, gone in the middle
+    |   |   |-- HostNotFound         there is no such host
+    |   |   `-- BadCertificate       TLS: who answers cannot prove who it is
+    |   |-- FetchTimeout         no answer in time, or not all of it
     |   |-- BadStatus            an answer, but not 2xx
+    |   |   `-- BlockedPage          whatever its status, it is not the page: the site keeps collectors out
+    |   |       `-- CaptchaPage          category "captcha": it wants a captcha solved first
+    |   |-- BrokenAnswer         an answer that breaks HTTP, or cannot be unpacked
+    |   |-- TooLarge             more than the profile takes
+    |   |-- TooManyRedirects     the redirects never end
+    |   |-- BadURL               not a web address
+    |   |-- AddressRefused       an address inside of our own network
     |   `-- ProxyFailed          category "proxy": the way there is at fault, not the site
     |-- CaptchaFailed        category "captcha": it could not be solved
     |-- ParseError           category "parse": the page is not what the parser expects
@@ -19,21 +28,42 @@
         `-- MissingTable         the table of a model does not exist
 
 Anything else that escapes from `collect` counts as a failed item too; `toolkit.categories` says of which category.
+
+Every error says by its `reaction` what is best done about it; `toolkit.http.reaction_to` knows it of any exception.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Reaction(StrEnum):
+    """What is best done after a request, or about an error."""
+
+    OK = "ok"
+    """Go on."""
+    RETRY = "retry"
+    """The same again, later: it may pass."""
+    ROTATE = "rotate"
+    """The same again, from another address."""
+    SKIP = "skip"
+    """Leave this one out; another one may work."""
+    STOP = "stop"
+    """Nothing else will work either."""
 
 
 class CollectError(Exception):
     """Root of the tree. The message is a sentence that people read."""
 
     category: ClassVar[str] = "unknown"
+    reaction: Reaction = Reaction.SKIP
 
 
 class StopRun(CollectError):
     """There is nothing more to collect, or no sense in going on."""
+
+    reaction = Reaction.STOP
 
 
 class SkipItem(CollectError):
@@ -44,12 +74,14 @@ class RetryLater(CollectError):
     """The source says: not now."""
 
     category = "retry_later"
+    reaction = Reaction.RETRY
 
 
 class Blocker(CollectError):
     """Running again is pointless until a person has repaired something."""
 
     category = "blocked"
+    reaction = Reaction.STOP
 
 
 class MissingSecret(Blocker):
@@ -69,29 +101,93 @@ class FetchError(CollectError):
 class SiteUnreachable(FetchError):
     """No connection to the site."""
 
+    reaction = Reaction.RETRY
+
+
+class HostNotFound(SiteUnreachable):
+    """The name of the site leads nowhere."""
+
+    reaction = Reaction.SKIP
+
+
+class BadCertificate(SiteUnreachable):
+    """The site has no certificate that is good for it, or none at all."""
+
+    reaction = Reaction.STOP
+
 
 class FetchTimeout(FetchError):
     """The site did not answer in time."""
+
+    reaction = Reaction.RETRY
 
 
 class BadStatus(FetchError):
     """The site answered with a status that is not 2xx."""
 
-    def __init__(self, message: str, *, url: str, status: int) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        url: str,
+        status: int,
+        retry_after_s: float | None = None,
+        reaction: Reaction = Reaction.SKIP,
+    ) -> None:
         super().__init__(message, url=url)
         self.status = status
+        self.retry_after_s = retry_after_s
+        """How long the site asks to wait; None if it does not say."""
+        self.reaction = reaction
+
+
+class BlockedPage(BadStatus):
+    """What came is not the page, whatever its status says: the site keeps collectors out."""
+
+    def __init__(self, message: str, *, url: str, status: int, retry_after_s: float | None = None) -> None:
+        super().__init__(message, url=url, status=status, retry_after_s=retry_after_s, reaction=Reaction.ROTATE)
+
+
+class CaptchaPage(BlockedPage):
+    """What came is not the page: the site wants a captcha solved first."""
+
+    category = "captcha"
+
+
+class BrokenAnswer(FetchError):
+    """The answer breaks the rules of HTTP, or cannot be unpacked."""
+
+    reaction = Reaction.RETRY
+
+
+class TooLarge(FetchError):
+    """The answer is larger than the profile of the app takes."""
+
+
+class TooManyRedirects(FetchError):
+    """The site sends from one address to the next, without end."""
+
+
+class BadURL(FetchError):
+    """This is not the address of a web page."""
+
+
+class AddressRefused(FetchError):
+    """The address lies inside of our own network, and the app may not go there."""
 
 
 class ProxyFailed(FetchError):
     """The proxy did not do its part."""
 
     category = "proxy"
+    reaction = Reaction.ROTATE
 
 
 class CaptchaFailed(CollectError):
     """A captcha could not be solved."""
 
     category = "captcha"
+    reaction = Reaction.RETRY
 
 
 class ParseError(CollectError):
@@ -104,12 +200,14 @@ class LocalIOError(CollectError):
     """A file of this machine cannot be read or written."""
 
     category = "io"
+    reaction = Reaction.STOP
 
 
 class StorageError(CollectError):
     """Rows could not be stored; nothing of them was."""
 
     category = "database"
+    reaction = Reaction.STOP
 
 
 class BadRow(StorageError):

@@ -27,6 +27,7 @@ DC_DATA_DIR = env.general.data_dir
 DC_PUBLIC_URL = (env.general.public_url or "").rstrip("/")
 DC_RUN_SLOTS = env.run.slots
 DC_RUN_QUEUES = env.run.queues
+DC_RUN_ALLOWED_NETWORKS = env.run.allowed_networks
 DC_JOURNAL_FSYNC = env.journal.fsync
 DC_SECRETS_KEYS = env.secrets.keys.get_secret_value() if env.secrets.keys else ""
 DC_SECRETS_KEYS_FILE = env.files.get("DC_SECRETS_KEYS")

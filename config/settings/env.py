@@ -180,6 +180,8 @@ def _profile_defaults(settings: Settings) -> dict[str, dict[str, Any]]:
     return {
         "general": {"public_url": f"http://{_reachable(web.host)}:{web.port}"},
         "database": database,
+        # The demo shop, and sites that sources serve themselves, are on this machine.
+        "run": {"allowed_networks": ["127.0.0.0/8", "::1/128"]},
         "broker": {"url": SecretStr(f"redis+socket://{socket}")},
         "redis": {"url": SecretStr(f"unix://{socket}")},
     }

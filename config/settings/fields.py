@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import zoneinfo
@@ -47,6 +48,13 @@ def _is_queue(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
         raise ValueError("should be queue names such as runs or big_machines: small letters, digits and underscores")
     return name
+
+
+def _is_network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError("should be networks such as 10.1.0.0/16 or single addresses, separated by commas") from None
 
 
 def _is_zone(name: str) -> str:
@@ -112,6 +120,7 @@ RoomCode = Annotated[str, AfterValidator(_is_room)]
 Site = Annotated[str, AfterValidator(_is_site)]
 CollectorUrl = Annotated[str, AfterValidator(_is_collector_url)]
 Hosts = Annotated[list[Host], BeforeValidator(_split)]
+Networks = Annotated[list[Annotated[str, AfterValidator(_is_network)]], BeforeValidator(_split)]
 QueueNames = Annotated[list[Annotated[str, AfterValidator(_is_queue)]], BeforeValidator(_split)]
 Folder = Annotated[Path, AfterValidator(_in_project)]
 Folders = Annotated[list[Folder], BeforeValidator(_split_path)]

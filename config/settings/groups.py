@@ -20,6 +20,7 @@ from config.settings.fields import (
     Hosts,
     Level,
     LogFormat,
+    Networks,
     QueueNames,
     RedisUrl,
     RoomCode,
@@ -137,6 +138,9 @@ class RunSettings(Group):
 
     slots: int = Field(4, ge=1, le=1000, description="Runs at the same time on this machine.")
     queues: QueueNames = Field(["runs"], description="The queues whose runs this machine takes, separated by commas.")
+    allowed_networks: Networks = Field(
+        [], description="Networks that are not public and that every source may fetch from, separated by commas."
+    )
 
 
 class LogSettings(Group):

@@ -1,6 +1,23 @@
 """Fetching over HTTP."""
 
-from collectors.toolkit.http.client import ClientPool, Profile, Request
+from collectors.toolkit.http.client import ClientPool, Fetched, Request
+from collectors.toolkit.http.guard import networks
 from collectors.toolkit.http.metrics import RequestMetrics
+from collectors.toolkit.http.profile import TLS, Limits, Profile, Proxy, Retries
+from collectors.toolkit.http.session import Session
+from collectors.toolkit.http.verdicts import reaction_to
 
-__all__ = ["ClientPool", "Profile", "Request", "RequestMetrics"]
+__all__ = [
+    "TLS",
+    "ClientPool",
+    "Fetched",
+    "Limits",
+    "Profile",
+    "Proxy",
+    "Request",
+    "RequestMetrics",
+    "Retries",
+    "Session",
+    "networks",
+    "reaction_to",
+]

@@ -1,155 +1,191 @@
-"""An HTTP client with the profile of one app: a thin face over httpx that speaks in our errors."""
+"""The HTTP client of sources: the rules of `flow.py`, carried out plainly and in an event loop."""
 
 from __future__ import annotations
 
-import errno
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from collectors import __version__
-from collectors.toolkit.errors import BadStatus, FetchError, FetchTimeout, SiteUnreachable
+from collectors.toolkit.errors import FetchError, Reaction
+from collectors.toolkit.http.answer import Page
+from collectors.toolkit.http.call import as_call
+from collectors.toolkit.http.faults import WireFault
+from collectors.toolkit.http.flow import Flow, Wait
+from collectors.toolkit.http.flow import flow as flow_of
 from collectors.toolkit.http.metrics import RequestMetrics
-
-USER_AGENT = f"DataCollector/{__version__}"
+from collectors.toolkit.http.profile import Profile, Proxy
+from collectors.toolkit.http.session import Session
+from collectors.toolkit.http.wires import Transports, Wires
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
-    """How an app's requests look."""
+class Fetched:
+    """What came of a request, and what is best done next; for authors who would rather not catch errors."""
 
-    timeout_s: float = 30.0
-    headers: dict[str, str] = field(default_factory=dict)
-
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments of an httpx client."""
-        return {
-            "timeout": self.timeout_s,
-            "headers": {"User-Agent": USER_AGENT, **self.headers},
-            "follow_redirects": True,
-        }
+    reaction: Reaction
+    page: httpx.Response | None = None
+    error: FetchError | None = None
 
 
 class Request:
     """One client, for one thread. Redirects are followed; an answer that is not 2xx raises `BadStatus`.
 
-    Options are those of httpx, and `accept`: further statuses that are welcome, such as `accept={404}`.
-    Raises `SiteUnreachable`, `FetchTimeout`, `BadStatus`; all of them are `FetchError`.
+    Options are those of httpx (`params`, `headers`, `cookies`, `content`, `data`, `json`, `files`, `auth`, `timeout`,
+    `follow_redirects`), and `accept`: further statuses that are welcome, such as `accept={404}`; `retry`: whether the
+    request may be sent again, which otherwise its method says; `sink`: a function that gets the body, piece by piece.
+    Raises `FetchError`: docs/sources/http.md lists its kinds.
+
+    Headers, cookies and `auth` are those of the session, which the clients of all threads of a run share. A proxy set
+    here is this client's alone.
     """
 
-    def __init__(self, profile: Profile | None = None, metrics: RequestMetrics | None = None) -> None:
-        self.profile = profile or Profile()
-        self.metrics = metrics or RequestMetrics()
-        self._client: httpx.Client | None = None
-        self._async_client: httpx.AsyncClient | None = None
+    def __init__(
+        self,
+        profile: Profile | None = None,
+        metrics: RequestMetrics | None = None,
+        *,
+        session: Session | None = None,
+        transports: Transports | None = None,
+    ) -> None:
+        self.session = session or Session(profile, metrics)
+        self._proxy: Proxy | None = None
+        self._wires = Wires(transports or Transports())
+
+    @property
+    def profile(self) -> Profile:
+        """The profile as it is now."""
+        return self.session.profile
+
+    @property
+    def metrics(self) -> RequestMetrics:
+        """The figures of all clients of this session."""
+        return self.session.metrics
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """The cookies of the session: those that sites set, and those that the author did."""
+        return self.session.cookies
+
+    # -- Changing how requests look ---------------------------------------------------------------------------------
+
+    def set_headers(self, headers: Mapping[str, str | None]) -> None:
+        """Send these with every request from now on, beside those set before; None takes one away."""
+        kept = httpx.Headers(dict(self.profile.headers))
+        for name, value in headers.items():
+            kept.pop(name, None)
+            if value is not None:
+                kept[name] = value
+        self.session.change(headers=dict(kept))
+
+    def set_cookies(self, cookies: Mapping[str, str], *, domain: str = "", path: str = "/") -> None:
+        """Put these into the jar, beside those that are there. Without a domain they go to every site."""
+        for name, value in cookies.items():
+            self.session.cookies.set(name, value, domain=domain, path=path)
+
+    def set_auth(self, auth: httpx.Auth | tuple[str, str] | None, *, host: str = "") -> None:
+        """Authenticate by user and password, any `httpx.Auth`, or not at all (None); only to `host`, if given."""
+        self.session.change(auth=httpx.BasicAuth(*auth) if isinstance(auth, tuple) else auth, auth_host=host)
+
+    def set_proxy(self, proxy: Proxy | str | None) -> None:
+        """Go this way from now on. Cookies stay; None goes the way of the profile."""
+        self._proxy = Proxy(proxy) if isinstance(proxy, str) else proxy
+
+    def set_profile(self, **changes: Any) -> None:
+        """Change anything else of the profile: `set_profile(timeout_s=5, retries=Retries(0))`."""
+        self.session.change(**changes)
+
+    # -- Fetching ---------------------------------------------------------------------------------------------------
 
     def get(self, url: str, **options: Any) -> httpx.Response:
         """Fetch `url`."""
         return self.send("GET", url, **options)
 
     def post(self, url: str, **options: Any) -> httpx.Response:
-        """Send to `url`."""
+        """Send to `url`. Not sent again after an error, unless `retry=True` says that twice does no harm."""
         return self.send("POST", url, **options)
 
-    def send(
-        self, method: str, url: str, *, accept: frozenset[int] | set[int] = frozenset(), **options: Any
-    ) -> httpx.Response:
+    def send(self, method: str, url: str, **options: Any) -> httpx.Response:
         """Any other method."""
-        if self._client is None:
-            self._client = httpx.Client(**self.profile.options())
-        start = time.perf_counter()
+        return self._drive(flow_of(as_call(method, url, options), self.session, self._proxy))
+
+    def attempt(self, method: str, url: str, **options: Any) -> Fetched:
+        """The same, with an error handed back instead of raised, and what is best done about it."""
         try:
-            response = self._client.request(method, url, **options)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._failed(url, error, start) from error
-        return self._checked(response, accept, start)
+            return Fetched(Reaction.OK, self.send(method, url, **options))
+        except FetchError as error:
+            return Fetched(error.reaction, error=error)
 
     async def aget(self, url: str, **options: Any) -> httpx.Response:
         """Fetch `url`, in an event loop."""
         return await self.asend("GET", url, **options)
 
     async def apost(self, url: str, **options: Any) -> httpx.Response:
-        """Send to `url`, in an event loop."""
+        """Send to `url`, in an event loop; see `post`."""
         return await self.asend("POST", url, **options)
 
-    async def asend(
-        self, method: str, url: str, *, accept: frozenset[int] | set[int] = frozenset(), **options: Any
-    ) -> httpx.Response:
+    async def asend(self, method: str, url: str, **options: Any) -> httpx.Response:
         """Any other method, in an event loop."""
-        if self._async_client is None:
-            self._async_client = httpx.AsyncClient(**self.profile.options())
-        start = time.perf_counter()
+        return await self._adrive(flow_of(as_call(method, url, options), self.session, self._proxy))
+
+    async def aattempt(self, method: str, url: str, **options: Any) -> Fetched:
+        """See `attempt`."""
         try:
-            response = await self._async_client.request(method, url, **options)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._failed(url, error, start) from error
-        return self._checked(response, accept, start)
+            return Fetched(Reaction.OK, await self.asend(method, url, **options))
+        except FetchError as error:
+            return Fetched(error.reaction, error=error)
 
     def close(self) -> None:
         """Let go of the connections of the plain methods."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._wires.close()
 
     async def aclose(self) -> None:
         """Let go of the connections of the async methods; call it in the loop that used them."""
-        if self._async_client is not None:
-            await self._async_client.aclose()
-            self._async_client = None
+        await self._wires.aclose()
 
-    def _checked(self, response: httpx.Response, accept: frozenset[int] | set[int], start: float) -> httpx.Response:
-        ok = response.is_success or response.status_code in accept
-        # Of a redirect it is the host that was asked first: what an author knows, and what does not change on the way.
-        asked = (response.history[0] if response.history else response).url
-        self.metrics.add(elapsed_s=time.perf_counter() - start, ok=ok, host=asked.host, status=response.status_code)
-        if not ok:
-            url = without_credentials(response.url)
-            message = f"{url} answered {response.status_code} {response.reason_phrase}".rstrip() + "."
-            raise BadStatus(message, url=url, status=response.status_code)
-        return response
+    # -- The two drivers --------------------------------------------------------------------------------------------
 
-    def _failed(self, url: str, error: Exception, start: float) -> FetchError:
-        elapsed_s = time.perf_counter() - start
-        try:
-            asked = httpx.URL(url)
-        except httpx.InvalidURL:
-            self.metrics.add(elapsed_s=elapsed_s, ok=False)
-            return FetchError(f"{url!r} is not a URL.", url=url)
-        self.metrics.add(elapsed_s=elapsed_s, ok=False, host=asked.host)
-        shown = without_credentials(asked)
-        if isinstance(error, httpx.TimeoutException):
-            return FetchTimeout(f"{shown} did not answer within {self.profile.timeout_s:g} s.", url=shown)
-        if isinstance(error, httpx.TooManyRedirects):
-            return FetchError(f"{shown} redirects without end.", url=shown)
-        if isinstance(error, httpx.UnsupportedProtocol):
-            return FetchError(f"{shown} cannot be fetched: it has to begin with http:// or https://.", url=shown)
-        if isinstance(error, httpx.TransportError):
-            return SiteUnreachable(f"{shown} cannot be reached: {reason(error)}.", url=shown)
-        return FetchError(f"{shown} could not be read: {reason(error)}.", url=shown)
+    def _drive(self, flow: Flow) -> Page:
+        wire = self._wires.plain(self.profile)
+        step = next(flow)
+        while True:
+            came: Page | WireFault | bool
+            if not isinstance(step, Wait):
+                try:
+                    came = wire.send(step)
+                except WireFault as fault:
+                    came = fault
+            else:
+                came = self.session.wait(step.seconds)
+            try:
+                step = flow.send(came)
+            except StopIteration as end:
+                page: Page = end.value
+                return page
 
-
-def without_credentials(url: httpx.URL) -> str:
-    """The URL without user name and password, for messages."""
-    return str(url.copy_with(userinfo=b"") if url.userinfo else url)
-
-
-def reason(error: BaseException) -> str:
-    """Why a connection failed, in words: the operating system's where it is the one that knows."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in errno.errorcode and cause.strerror:
-            return cause.strerror.lower()
-        cause = cause.__cause__ or cause.__context__
-    text = str(error).strip().rstrip(".")
-    return text.removeprefix("[Errno -2] ").removeprefix("[Errno -3] ").lower() or type(error).__name__
+    async def _adrive(self, flow: Flow) -> Page:
+        wire = self._wires.looped(self.profile)
+        step = next(flow)
+        while True:
+            came: Page | WireFault | bool
+            if not isinstance(step, Wait):
+                try:
+                    came = await wire.send(step)
+                except WireFault as fault:
+                    came = fault
+            else:
+                came = await self.session.pause(step.seconds)
+            try:
+                step = flow.send(came)
+            except StopIteration as end:
+                page: Page = end.value
+                return page
 
 
 class ClientPool:
-    """One `Request` for each thread that asks, all counting into the same metrics."""
+    """One `Request` for each thread that asks, all of one session."""
 
     def __init__(self, make: Callable[[], Request]) -> None:
         self._make = make

@@ -9,21 +9,26 @@ from typing import Any
 
 from collectors.toolkit.profiling.sketch import Sketch
 
-#: Hosts that are counted by themselves; a run that visits more has the rest in one.
+#: Hosts, and proxies, that are counted by themselves; a run that visits more has the rest in one.
 MOST_HOSTS = 50
 OTHER_HOSTS = "other hosts"
+OTHER_PROXIES = "other proxies"
 NO_ANSWER = "no answer"
+#: Statuses that are told apart; sites have been seen to make up hundreds.
+MOST_CODES = 40
 #: So many times are put together at once: one by one, they would cost more than all the rest.
 _FOLD_AT = 256
 
 
 @dataclass(slots=True)
 class HostMetrics:
-    """The requests to one host."""
+    """The requests to one host, or by one proxy."""
 
-    statuses: Counter[str] = field(default_factory=Counter)
-    """Class of the answer, such as "2xx" or `NO_ANSWER` -> requests."""
+    codes: Counter[int] = field(default_factory=Counter)
+    """Status of the answer, or 0 if there was none -> requests."""
     failed: int = 0
+    retried: int = 0
+    """Of those that failed, how many were sent again: they are not in `failed`."""
     total_s: float = 0.0
     _times_us: list[float] = field(default_factory=list, repr=False)
     _sketch: Sketch = field(default_factory=Sketch, repr=False)
@@ -31,15 +36,20 @@ class HostMetrics:
     @property
     def count(self) -> int:
         """How many requests there were."""
-        return self.statuses.total()
+        return self.codes.total()
 
-    def add(self, *, elapsed_s: float, ok: bool, answer: str) -> None:
+    def add(self, elapsed_s: float, code: int, *, ok: bool, is_final: bool) -> None:
         """Count one request."""
-        self.statuses[answer] += 1
-        self.failed += not ok
+        self.codes[code] += 1
+        if not ok:
+            if is_final:
+                self.failed += 1
+            else:
+                self.retried += 1
         self.total_s += elapsed_s
-        self._times_us.append(elapsed_s * 1e6)
-        if len(self._times_us) >= _FOLD_AT:
+        times = self._times_us
+        times.append(elapsed_s * 1e6)
+        if len(times) >= _FOLD_AT:
             self.times()
 
     def times(self) -> Sketch:
@@ -48,72 +58,116 @@ class HostMetrics:
         self._times_us.clear()
         return self._sketch
 
+    def merge(self, other: HostMetrics) -> None:
+        """Count what `other` counted too."""
+        self.codes.update(other.codes)
+        self.failed += other.failed
+        self.retried += other.retried
+        self.total_s += other.total_s
+        self.times().merge(other.times())
+
     def summary(self) -> dict[str, Any]:
         """The figures, as JSON can hold them."""
-        return _figures(self.statuses, self.failed, self.total_s, self.times())
+        statuses = Counter[str]()
+        for code, count in self.codes.items():
+            statuses[f"{code // 100}xx" if code else NO_ANSWER] += count
+        times, count = self.times(), self.count
+        return {
+            "count": count,
+            "failed": self.failed,
+            "retried": self.retried,
+            "statuses": dict(sorted(statuses.items())),
+            "codes": {str(code): count for code, count in self.codes.most_common(MOST_CODES) if code},
+            "mean_ms": 1000 * self.total_s / count if count else None,
+            **{f"p{q}_ms": _ms(times.quantile(q / 100)) for q in (50, 95, 99)},
+        }
 
 
 class RequestMetrics:
-    """Thread-safe counters: how many requests, how many that failed, how long they took, by status and by host."""
+    """Thread-safe counters: how many requests, how many failed, how long they took; by status, by host and by proxy.
+
+    Every attempt is a request. One that failed and was sent again is `retried`, and only the last one `failed`.
+    """
 
     def __init__(self) -> None:
         self._hosts: dict[str, HostMetrics] = {}
+        self._proxies: dict[str, HostMetrics] = {}
         self._lock = threading.Lock()
 
-    def add(self, *, elapsed_s: float, ok: bool, host: str = "", status: int | None = None) -> None:
-        """Count one request; without a status there was no answer."""
-        answer = NO_ANSWER if status is None else f"{status // 100}xx"
+    def add(
+        self,
+        *,
+        elapsed_s: float,
+        ok: bool,
+        host: str = "",
+        status: int | None = None,
+        proxy: str = "",
+        is_final: bool = True,
+    ) -> None:
+        """Count one request; without a status there was no answer, without a proxy it went directly."""
+        code = status or 0
         with self._lock:
-            known = self._hosts.get(host)
-            if known is None:
-                name = host if len(self._hosts) < MOST_HOSTS else OTHER_HOSTS
-                known = self._hosts.setdefault(name, HostMetrics())
-            known.add(elapsed_s=elapsed_s, ok=ok, answer=answer)
+            _of(self._hosts, host, OTHER_HOSTS).add(elapsed_s, code, ok=ok, is_final=is_final)
+            if proxy:
+                _of(self._proxies, proxy, OTHER_PROXIES).add(elapsed_s, code, ok=ok, is_final=is_final)
+
+    def merge(self, other: RequestMetrics) -> None:
+        """Count what `other`, which counts no more, counted too."""
+        with self._lock:
+            for mine, theirs, rest in (
+                (self._hosts, other._hosts, OTHER_HOSTS),
+                (self._proxies, other._proxies, OTHER_PROXIES),
+            ):
+                for name, metrics in theirs.items():
+                    _of(mine, name, rest).merge(metrics)
 
     @property
     def count(self) -> int:
-        """How many requests there were."""
+        """How many requests there were, every attempt counted."""
         with self._lock:
             return sum(host.count for host in self._hosts.values())
 
     @property
     def failed(self) -> int:
-        """How many of them had no answer, or one that was not welcome."""
+        """How many of them had no answer, or one that was not welcome, and were not sent again."""
         with self._lock:
             return sum(host.failed for host in self._hosts.values())
+
+    @property
+    def error_rate(self) -> float | None:
+        """The share that failed, sending again included in each; None before the first request."""
+        with self._lock:
+            asked = sum(host.count - host.retried for host in self._hosts.values())
+            return sum(host.failed for host in self._hosts.values()) / asked if asked else None
 
     @property
     def mean_ms(self) -> float | None:
         """Mean response time in milliseconds; None before the first request."""
         with self._lock:
-            return _mean_ms(
-                sum(host.total_s for host in self._hosts.values()), sum(host.count for host in self._hosts.values())
-            )
+            count = sum(host.count for host in self._hosts.values())
+            return 1000 * sum(host.total_s for host in self._hosts.values()) / count if count else None
 
     def summary(self) -> dict[str, Any]:
-        """All figures: `count`, `failed`, `statuses`, `mean_ms`, `p95_ms`, and the same by host in `hosts`."""
+        """All figures (`HostMetrics.summary`), and the same by host in `hosts` and by proxy in `proxies`."""
         with self._lock:
-            hosts = {name: metrics.summary() for name, metrics in self._hosts.items()}
-            statuses, times = Counter[str](), Sketch()
+            total = HostMetrics()
             for metrics in self._hosts.values():
-                statuses.update(metrics.statuses)
-                times.merge(metrics.times())
-            failed = sum(metrics.failed for metrics in self._hosts.values())
-            total_s = sum(metrics.total_s for metrics in self._hosts.values())
-        busiest = sorted(hosts.items(), key=lambda item: -item[1]["count"])
-        return {**_figures(statuses, failed, total_s, times), "hosts": dict(busiest)}
+                total.merge(metrics)
+            hosts = {name: metrics.summary() for name, metrics in self._hosts.items()}
+            proxies = {name: metrics.summary() for name, metrics in self._proxies.items()}
+        return {**total.summary(), "hosts": _busiest_first(hosts), "proxies": _busiest_first(proxies)}
 
 
-def _figures(statuses: Counter[str], failed: int, total_s: float, times: Sketch) -> dict[str, Any]:
-    p95 = times.quantile(0.95)
-    return {
-        "count": statuses.total(),
-        "failed": failed,
-        "statuses": dict(sorted(statuses.items())),
-        "mean_ms": _mean_ms(total_s, statuses.total()),
-        "p95_ms": None if p95 is None else p95 / 1000,
-    }
+def _of(known: dict[str, HostMetrics], name: str, rest: str) -> HostMetrics:
+    found = known.get(name)
+    if found is None:
+        found = known.setdefault(name if len(known) < MOST_HOSTS else rest, HostMetrics())
+    return found
 
 
-def _mean_ms(total_s: float, count: int) -> float | None:
-    return 1000 * total_s / count if count else None
+def _busiest_first(named: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return dict(sorted(named.items(), key=lambda item: -item[1]["count"]))
+
+
+def _ms(microseconds: float | None) -> float | None:
+    return None if microseconds is None else microseconds / 1000

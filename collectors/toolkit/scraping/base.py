@@ -37,6 +37,9 @@ class BaseScraper:
     abort_rule: ClassVar[Rules] = AbortRule()
     """When the run gives up: one rule for all errors, or `CATEGORY_RULES` for each kind. A blocker always ends it."""
 
+    allowed_networks: ClassVar[tuple[str, ...]] = ()
+    """Networks that are not public and that this source has to visit, such as `("10.1.0.0/16",)`."""
+
     def __init__(self, context: Context) -> None:
         self.context = context
         self.is_complete = True

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import httpx
 
-from collectors.toolkit.http import Profile, Request
+from collectors.toolkit.http import Profile, Request, Retries, networks
+from collectors.toolkit.testing.transports import Answering, AnsweringTransports
 
 #: What a URL answers: the body, the file that holds it, a bare status, or a function for everything else.
 Answer: TypeAlias = bytes | str | Path | int | Callable[[httpx.Request], httpx.Response]
-
-
-@dataclass(frozen=True)
-class _CannedProfile(Profile):
-    transport: httpx.MockTransport | None = None
-
-    def options(self) -> dict[str, Any]:
-        return {**Profile.options(self), "transport": self.transport}
 
 
 class CannedClients:
@@ -34,13 +26,17 @@ class CannedClients:
         })
 
     The order of query parameters counts, as it does on the wire; fragments are not sent. `requests` lists what was
-    asked for. A function may raise errors of httpx, such as `httpx.ReadTimeout`.
+    asked for. A function may raise errors of httpx, such as `httpx.ReadTimeout`. Nothing is asked for a second time
+    after an error, unless `retries` says how often; that never waits.
     """
 
-    def __init__(self, answers: Mapping[str, Answer] | None = None) -> None:
+    def __init__(self, answers: Mapping[str, Answer] | None = None, *, retries: int = 0) -> None:
         self.requests: list[httpx.Request] = []
         self._answers: dict[str, Answer] = {}
-        self._client = Request(_CannedProfile(transport=httpx.MockTransport(self._respond)))
+        self._client = Request(
+            Profile(retries=Retries(count=retries, base_s=0.0), allowed=networks("0.0.0.0/0 ::/0")),
+            transports=AnsweringTransports(Answering(self._respond)),
+        )
         for url, answer in (answers or {}).items():
             self.answer(url, answer)
 

@@ -23,9 +23,9 @@ from collectors.contract import Context
 from collectors.sources.examples.shop.books.models import Book
 from collectors.toolkit.errors import BadStatus
 from collectors.toolkit.journal.service import service
+from collectors.toolkit.testing.odd_site import odd_site
 from tests.integration.factories import books, make_app, make_run, make_source, storing
 from tests.integration.people import signed_in
-from tests.servers.odd_site import odd_site
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 

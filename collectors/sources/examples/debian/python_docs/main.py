@@ -23,6 +23,7 @@ class PythonDocs(BaseScraper):
     """The index names the modules; the page of each says where its source code is."""
 
     model = Module
+    allowed_networks = ("127.0.0.1",)  # where it serves the folder from
 
     class Args(BaseModel):
         folder: Path = Field(Path("/usr/share/doc/python3/html"), description="Where the documentation is installed.")

@@ -10,8 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from collectors.toolkit.errors import BadStatus, FetchError, FetchTimeout, SiteUnreachable
-from collectors.toolkit.http import ClientPool, Profile, Request, RequestMetrics
-from tests.servers.odd_site import odd_site
+from collectors.toolkit.http import ClientPool, Profile, Request, RequestMetrics, Retries, networks
+from collectors.toolkit.testing.odd_site import odd_site
+
+LOOPBACK = networks("127.0.0.1")
+ONCE = Retries(count=0)
+HERE = Profile(allowed=LOOPBACK, retries=ONCE)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +26,7 @@ def site() -> Iterator[str]:
 
 @pytest.fixture
 def request_() -> Iterator[Request]:
-    client = Request(Profile())
+    client = Request(HERE)
     yield client
     client.close()
 
@@ -33,7 +37,7 @@ def test_it_brings_the_page(site: str, request_: Request) -> None:
 
 
 def test_it_names_the_product_as_user_agent() -> None:
-    assert Profile(headers={"X-Own": "1"}).options()["headers"]["User-Agent"].startswith("DataCollector/")
+    assert Profile(headers={"X-Own": "1"}).base_headers["User-Agent"].startswith("DataCollector/")
 
 
 def test_a_status_that_is_not_2xx_is_an_error_with_the_status(site: str, request_: Request) -> None:
@@ -49,7 +53,7 @@ def test_a_status_that_is_welcome_is_no_error(site: str, request_: Request) -> N
 
 
 def test_a_site_that_takes_too_long_is_a_timeout(site: str) -> None:
-    client = Request(Profile(timeout_s=0.5))
+    client = Request(Profile(timeout_s=0.5, allowed=LOOPBACK, retries=ONCE))
     with pytest.raises(FetchTimeout, match=r"did not answer within 0\.5 s"):
         client.get(f"{site}/slow/3")
     client.close()
@@ -91,7 +95,7 @@ def test_messages_never_hold_the_password_of_a_url(site: str, request_: Request)
 
 def test_the_async_methods_behave_alike(site: str) -> None:
     async def visit() -> tuple[str, bytes, str]:
-        client, hasty = Request(Profile()), Request(Profile(timeout_s=0.5))
+        client, hasty = Request(HERE), Request(Profile(timeout_s=0.5, allowed=LOOPBACK, retries=ONCE))
         try:
             page = (await client.aget(f"{site}/page")).text
             sent = (await client.apost(f"{site}/form", content=b"sent")).content
@@ -111,7 +115,7 @@ def test_the_async_methods_behave_alike(site: str) -> None:
 
 def test_every_thread_has_a_client_of_its_own_and_all_count_together(site: str) -> None:
     metrics = RequestMetrics()
-    pool = ClientPool(lambda: Request(Profile(), metrics))
+    pool = ClientPool(lambda: Request(HERE, metrics))
 
     def visit(number: int) -> int:
         pool.current().get(f"{site}/{number}")

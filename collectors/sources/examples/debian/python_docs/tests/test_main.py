@@ -10,7 +10,7 @@ from collectors.contract import Ending
 from collectors.sources.examples.debian.python_docs.main import PythonDocs
 from collectors.sources.examples.debian.python_docs.models import Module
 from collectors.toolkit.errors import Blocker, ParseError
-from collectors.toolkit.http import ClientPool, Request
+from collectors.toolkit.http import ClientPool, Profile, Request, networks
 from collectors.toolkit.testing import CannedClients, make_context
 
 APP = "examples.debian.python_docs"
@@ -83,7 +83,7 @@ def test_a_site_without_an_index_ends_the_run_and_writes_nothing() -> None:
 
 
 def test_it_serves_the_folder_itself_and_stops_serving_at_the_end() -> None:
-    pool = ClientPool(Request)
+    pool = ClientPool(lambda: Request(Profile(allowed=networks("127.0.0.1"))))
     source = PythonDocs(make_context(PythonDocs.Args(folder=PAGES), app=APP, clients=pool))
     try:
         assert source.run().complete
@@ -109,7 +109,7 @@ def test_it_refuses_a_base_url_that_is_no_web_address() -> None:
 
 @pytest.mark.skipif(not (INSTALLED / "objects.inv").is_file(), reason="python3-doc is not installed")
 def test_it_collects_every_module_of_the_installed_documentation() -> None:
-    pool = ClientPool(Request)
+    pool = ClientPool(lambda: Request(Profile(allowed=networks("127.0.0.1"))))
     context = make_context(PythonDocs.Args(folder=INSTALLED), app=APP, clients=pool)
     try:
         outcome = PythonDocs(context).run()

@@ -1,0 +1,197 @@
+"""How a request goes, from the first attempt to the answer: every rule, and not one byte of input or output.
+
+A flow is a generator. It yields what is to be done next and is sent what came of it: for an `Exchange` a `Page` or a
+`WireFault`, for a `Wait` whether to go on. Two drivers of a few lines each (`client.py`) do it, one plainly and one in
+an event loop, so both follow the same rules.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+import httpx
+
+from collectors.toolkit.errors import BadURL, FetchError
+from collectors.toolkit.http.answer import Exchange, Page, PlainGet, RawHeaders
+from collectors.toolkit.http.call import Call
+from collectors.toolkit.http.faults import Fault, WireFault
+from collectors.toolkit.http.guard import is_written, refusal
+from collectors.toolkit.http.profile import Profile, Proxy, Retries
+from collectors.toolkit.http.redirects import next_request
+from collectors.toolkit.http.session import Session
+from collectors.toolkit.http.urls import read_url
+from collectors.toolkit.http.verdicts import error_of_fault, error_of_page, may_pass, without_credentials
+
+#: Sending one of these twice is as good as sending it once (RFC 9110, 9.2.2).
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+#: A redirect is an answer of its own; so is 304 to somebody who asked for it.
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NOT_A_WEB_ADDRESS = "it has to begin with http:// or https://"
+
+
+@dataclass(slots=True)
+class Wait:
+    """Wait; True, or False if the run was asked to stop meanwhile."""
+
+    seconds: float
+
+
+Flow: TypeAlias = Generator[Exchange | Wait, "Page | WireFault | bool", Page]
+
+
+def flow(call: Call, session: Session, proxy: Proxy | None) -> Flow:
+    """Attempts until there is a welcome answer, or an error that will not pass; that one is raised."""
+    attempts = 0
+    profile, headers, raw = session.look
+    request = built(call, headers, raw)
+    has_own_cookies = bool(call.content) and "cookie" in request.headers
+    while True:
+        attempts += 1
+        began = time.perf_counter()
+        trip = _Trip(call, session, profile, proxy, request.url)
+        page: Page | None = None
+        error: FetchError | None
+        cause: WireFault | None = None
+        try:
+            page = yield from trip.go(request)
+            error = error_of_page(page, call.accept, profile)
+        except WireFault as fault:
+            cause, error = fault, error_of_fault(fault, trip.at, profile, trip.silence_s)
+        wait_s = None if error is None else wait_before_next(error, attempts, call, profile.retries)
+        elapsed_s = time.perf_counter() - began
+        session.metrics.add(
+            elapsed_s=elapsed_s,
+            ok=error is None,
+            host=request.url.host,
+            status=None if page is None else page.status_code,
+            proxy=trip.proxy_label,
+            is_final=wait_s is None,
+        )
+        if error is None and page is not None:
+            page.elapsed = timedelta(seconds=elapsed_s)
+            return page
+        if error is not None and (wait_s is None or not (yield Wait(wait_s))):
+            raise error from cause
+        if call.rewind is not None:
+            call.rewind()
+        if not has_own_cookies:
+            request.headers.pop("cookie", None)  # they may have changed
+
+
+def built(call: Call, headers: httpx.Headers, raw: RawHeaders) -> httpx.Request:
+    """The request to send first. Raises `BadURL`."""
+    try:
+        url = read_url(call.url)
+    except (httpx.InvalidURL, TypeError):
+        raise BadURL(f"{call.url!r} is not a URL.", url=str(call.url)) from None
+    if url.scheme not in ("http", "https") or not url.host:
+        shown = without_credentials(url)
+        raise BadURL(f"{shown} cannot be fetched: {_NOT_A_WEB_ADDRESS}.", url=shown)
+    if not call.content and call.method == "GET":
+        return PlainGet(url, raw)
+    content = dict(call.content)
+    headers = headers.copy()
+    headers.update(content.pop("headers", None))
+    request = httpx.Request(call.method, url, headers=headers, **content)
+    request.read()
+    return request
+
+
+def wait_before_next(error: FetchError, attempts: int, call: Call, retries: Retries) -> float | None:
+    """The seconds to wait before another attempt; None if there is to be none."""
+    is_repeatable = call.method in IDEMPOTENT if call.retry is None else call.retry
+    if attempts > retries.count or not is_repeatable or not may_pass(error):
+        return None
+    asked_s = getattr(error, "retry_after_s", None)
+    if asked_s is not None and asked_s > retries.longest_asked_s:
+        return None
+    return max(_jittered(attempts, retries), asked_s or 0.0)
+
+
+def _jittered(attempts: int, retries: Retries) -> float:
+    # Only a request that failed pays for the import.
+    from tenacity import RetryCallState, Retrying, wait_random_exponential
+
+    state = RetryCallState(retry_object=Retrying(), fn=None, args=(), kwargs={})
+    state.attempt_number = attempts
+    return wait_random_exponential(multiplier=retries.base_s, max=retries.longest_s)(state)
+
+
+class _Trip:
+    """One attempt: the request, what its authentication asks for, and the redirects, by one deadline."""
+
+    def __init__(self, call: Call, session: Session, profile: Profile, proxy: Proxy | None, first: httpx.URL) -> None:
+        self._call, self._session, self._profile, self._proxy = call, session, profile, proxy
+        self._deadline = time.monotonic() + self._profile.limits.seconds
+        self.silence_s = call.timeout_s or self._profile.timeout_s
+        self.proxy_label = ""
+        self.at = first
+        """Where it is."""
+
+    def go(self, request: httpx.Request) -> Flow:
+        history: list[httpx.Response] = []
+        first, auth = request.url, self._auth_for(request.url)
+        while True:
+            page = yield from self._once(request) if auth is None else self._authenticated(request, auth)
+            is_redirect = page.status_code in _REDIRECTS and b"location" in page.header_names
+            if not is_redirect or not self._call.follow_redirects:
+                page.history = history
+                return page
+            if len(history) >= self._profile.limits.redirects:
+                self.at = first
+                raise WireFault(Fault.REDIRECTS)
+            history.append(page)
+            request = next_request(page, page.headers["location"])
+            auth = auth if _same_origin(first, request.url) else self._auth_for(request.url, is_redirect=True)
+
+    def _authenticated(self, request: httpx.Request, auth: httpx.Auth) -> Flow:
+        steps = auth.auth_flow(request)
+        try:
+            request = next(steps)
+            while True:
+                page = yield from self._once(request)
+                try:
+                    request = steps.send(page)
+                except StopIteration:
+                    return page
+        finally:
+            steps.close()
+
+    def _once(self, request: httpx.Request) -> Flow:
+        url = self.at = request.url
+        proxy = self._proxy or self._session.proxy_for(url)
+        if proxy is not None:
+            self.proxy_label = proxy.label
+        if proxy is not None or is_written(url.host):
+            why = refusal(url.host, self._profile.allowed)
+            if why:
+                raise WireFault(Fault.REFUSED, why)
+        if self._session.has_cookies and "cookie" not in request.headers:
+            self._session.cookies.set_cookie_header(request)
+        limits = self._profile.limits
+        page = yield Exchange(request, proxy, self._deadline, self.silence_s, limits.bytes, self._call.sink)
+        if isinstance(page, WireFault):
+            raise page
+        assert isinstance(page, Page)  # noqa: S101 - what the drivers answer to an Exchange
+        if b"set-cookie" in page.header_names:
+            self._session.cookies.extract_cookies(page)
+        return page
+
+    def _auth_for(self, url: httpx.URL, *, is_redirect: bool = False) -> httpx.Auth | None:
+        """The author's, for the host it is meant for; or what the URL itself says. Never for whom a redirect names."""
+        own, profile = self._call.auth, self._profile
+        if own is None and profile.auth is not None and profile.auth_host in ("", url.host):
+            own = None if is_redirect and not profile.auth_host else profile.auth
+        elif is_redirect:
+            own = None
+        if own is None and url.userinfo and not is_redirect:
+            return httpx.BasicAuth(url.username, url.password)
+        return own
+
+
+def _same_origin(one: httpx.URL, other: httpx.URL) -> bool:
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
