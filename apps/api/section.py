@@ -18,10 +18,11 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import BaseModel
 
-from apps.accounts.audit import asking
+from apps.accounts.audit import API, asking, record
 from apps.api.access import Needs, asker
 from apps.api.once import HEADER, LONGEST, answer_once
 from apps.api.problems import ProblemDetails
+from apps.core.clock import utc_now
 
 View = Callable[..., HttpResponse]
 
@@ -86,9 +87,14 @@ class Section:
         is_atomic: bool = True,
         is_repeatable: bool = True,
         is_conditional: bool = False,
+        is_recorded: bool = True,
         has_version: bool = False,
     ) -> Callable[[View], View]:
-        """`is_repeatable=False`: it waits for somebody else, so no transaction holds it and no key is taken."""
+        """What is particular about it.
+
+        `is_repeatable=False`: it waits for somebody else, or keeps a secret, so no transaction holds it and no key is
+        taken. `is_recorded=False`: the service it calls leaves a row of its own that says who asked.
+        """
         is_write = method != "GET"
         takes_key = is_write and is_repeatable
         refusals = [*ALWAYS, *(OF_WRITES if is_write else ()), *((412, 428) if is_conditional else ())]
@@ -102,11 +108,14 @@ class Section:
             extra["x-media-type"] = media_type
 
         def add(view: View) -> View:
-            needs = Needs(permission)
+            needs, called = Needs(permission), view
+            if is_write:
+                called = _recorded(view, name) if is_recorded else view
+                called = _on_behalf(_answered_once(called, is_atomic=is_atomic) if takes_key else called)
             self.router.add_api_operation(
                 path,
                 [method],
-                _audited(_answered_once(view, is_atomic=is_atomic) if takes_key else view) if is_write else view,
+                called,
                 auth=needs,
                 response={status: answer, **dict.fromkeys(refusals, ProblemDetails)},
                 operation_id=name,
@@ -124,12 +133,24 @@ class Section:
         return add
 
 
-def _audited(view: View) -> View:
+def _on_behalf(view: View) -> View:
     """What it writes into the audit trail names the client and the address that asked."""
 
     def answered(request: HttpRequest, **values: Any) -> HttpResponse:
         with asking(client=asker(request).client, address=request.META.get("REMOTE_ADDR") or None):
             return view(request, **values)
+
+    return _alike(answered, view)
+
+
+def _recorded(view: View, name: str) -> View:
+    """What was done stands in the audit trail."""
+
+    def answered(request: HttpRequest, **values: Any) -> HttpResponse:
+        response = view(request, **values)
+        if response.status_code < 400:
+            record(f"api.{name}", request.path, source=API, actor=asker(request).user, now=utc_now())
+        return response
 
     return _alike(answered, view)
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query
 
+from apps.accounts.audit import API, record
 from apps.accounts.models import User
 from apps.api.access import asker, visible
 from apps.api.once import derived_key
@@ -83,7 +84,9 @@ def create_app(request: HttpRequest, new: AppNew) -> HttpResponse:
 
 
 # Before the address of one app, which it would be taken for.
-@section.post("/apps/commands", name="commandApps", permission=VIEW, answer=BulkAnswer, is_atomic=False)
+@section.post(
+    "/apps/commands", name="commandApps", is_recorded=False, permission=VIEW, answer=BulkAnswer, is_atomic=False
+)
 def command_apps(request: HttpRequest, bulk: Bulk) -> HttpResponse:
     """One command for all apps of a filter, each on its own: what one refuses keeps no other from it."""
     permission = PERMISSIONS[Command.Verb(bulk.verb)]
@@ -105,7 +108,7 @@ def get_app(request: HttpRequest, code: Path[AppCode]) -> HttpResponse:
     return reply(app_out(app), ETag=version_of(app))
 
 
-@section.patch("/apps/{code}", name="changeApp", permission=CHANGE, answer=AppOut)
+@section.patch("/apps/{code}", name="changeApp", is_recorded=False, permission=CHANGE, answer=AppOut)
 def change(request: HttpRequest, code: Path[AppCode], new: AppChange) -> HttpResponse:
     """Change what people decide about an app. A new schedule counts from now."""
     app = find_app(request, CHANGE, code)
@@ -115,12 +118,16 @@ def change(request: HttpRequest, code: Path[AppCode], new: AppChange) -> HttpRes
     with transaction.atomic():
         locked = App.objects.select_for_update().select_related(None).get(pk=app.pk)
         check_version(request, version_of(locked))
-        change_app(locked, now=utc_now(), **values)
+        before = {name: getattr(locked, name) for name in values}
+        changed, now = change_app(locked, now=utc_now(), **values), utc_now()
+        after = {name: getattr(changed, name) for name in values}
+        actor = asker(request).user
+        record("app.changed", code, source=API, actor=actor, now=now, obj=changed, before=before, after=after)
     app = find_app(request, CHANGE, code)
     return reply(app_out(app), ETag=version_of(app))
 
 
-@section.delete("/apps/{code}", name="removeApp", permission=DELETE, answer=AppOut, status=202)
+@section.delete("/apps/{code}", name="removeApp", is_recorded=False, permission=DELETE, answer=AppOut, status=202)
 def remove_app(request: HttpRequest, code: Path[AppCode], how: Query[Removal]) -> HttpResponse:
     """Disable an app now, and delete its rows when the grace is over. Its source and what it collected stay."""
     app = find_app(request, DELETE, code)
@@ -129,7 +136,7 @@ def remove_app(request: HttpRequest, code: Path[AppCode], how: Query[Removal]) -
     return reply(app_out(find_app(request, DELETE, code)), 202, Location=place_of(app))
 
 
-@section.post("/apps/{code}/keep", name="keepApp", permission=CHANGE, answer=AppOut)
+@section.post("/apps/{code}/keep", name="keepApp", is_recorded=False, permission=CHANGE, answer=AppOut)
 def keep_app(request: HttpRequest, code: Path[AppCode]) -> HttpResponse:
     """Cancel the removal of an app. It stays disabled."""
     app = find_app(request, CHANGE, code)
@@ -138,19 +145,23 @@ def keep_app(request: HttpRequest, code: Path[AppCode]) -> HttpResponse:
     return reply(app_out(find_app(request, CHANGE, code)))
 
 
-@section.post("/apps/{code}/start", name="startApp", permission=COMMAND, answer=CommandOut, status=202)
+@section.post(
+    "/apps/{code}/start", name="startApp", is_recorded=False, permission=COMMAND, answer=CommandOut, status=202
+)
 def start_app(request: HttpRequest, code: Path[AppCode], how: Start | None = None) -> HttpResponse:
     """Start a run."""
     return _start(request, code, Command.Verb.START, how or Start())
 
 
-@section.post("/apps/{code}/restart", name="restartApp", permission=COMMAND, answer=CommandOut, status=202)
+@section.post(
+    "/apps/{code}/restart", name="restartApp", is_recorded=False, permission=COMMAND, answer=CommandOut, status=202
+)
 def restart_app(request: HttpRequest, code: Path[AppCode], how: Start | None = None) -> HttpResponse:
     """Stop what runs, and start anew."""
     return _start(request, code, Command.Verb.RESTART, how or Start())
 
 
-@section.post("/apps/{code}/stop", name="stopApp", permission=COMMAND, answer=CommandOut, status=202)
+@section.post("/apps/{code}/stop", name="stopApp", is_recorded=False, permission=COMMAND, answer=CommandOut, status=202)
 def stop_app(request: HttpRequest, code: Path[AppCode], which: Stop | None = None) -> HttpResponse:
     """Stop all runs of an app, or one of them."""
     app, run = find_app(request, COMMAND, code), None
@@ -162,14 +173,18 @@ def stop_app(request: HttpRequest, code: Path[AppCode], which: Stop | None = Non
     return command_reply(request, order(request, app, Command.Verb.STOP, runtime=run))
 
 
-@section.post("/apps/{code}/enable", name="enableApp", permission=CHANGE, answer=CommandOut, status=202)
+@section.post(
+    "/apps/{code}/enable", name="enableApp", is_recorded=False, permission=CHANGE, answer=CommandOut, status=202
+)
 def enable_app(request: HttpRequest, code: Path[AppCode], how: Enable | None = None) -> HttpResponse:
     """Let the clock and people start it."""
     app = find_app(request, CHANGE, code)
     return command_reply(request, order(request, app, Command.Verb.ENABLE, trial=(how or Enable()).trial))
 
 
-@section.post("/apps/{code}/disable", name="disableApp", permission=CHANGE, answer=CommandOut, status=202)
+@section.post(
+    "/apps/{code}/disable", name="disableApp", is_recorded=False, permission=CHANGE, answer=CommandOut, status=202
+)
 def disable_app(request: HttpRequest, code: Path[AppCode]) -> HttpResponse:
     """Nothing starts it any more; what runs goes on."""
     return command_reply(request, order(request, find_app(request, CHANGE, code), Command.Verb.DISABLE))

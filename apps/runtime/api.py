@@ -50,7 +50,9 @@ def get_run(request: HttpRequest, run_id: Path[RunId]) -> HttpResponse:
     return reply(RunDetails.model_construct(**_values(run, RunDetails)))
 
 
-@section.post("/runtimes/{run_id}/stop", name="stopRun", permission=COMMAND, answer=CommandOut, status=202)
+@section.post(
+    "/runtimes/{run_id}/stop", name="stopRun", is_recorded=False, permission=COMMAND, answer=CommandOut, status=202
+)
 def stop_run(request: HttpRequest, run_id: Path[RunId]) -> HttpResponse:
     """Ask one run to stop."""
     run = find_run(request, COMMAND, run_id)

@@ -34,6 +34,8 @@ DC_SECRETS_KEYS_FILE = env.files.get("DC_SECRETS_KEYS")
 DC_WEB_HOST = env.web.host
 DC_WEB_PORT = env.web.port
 DC_BEHIND_PROXY = env.web.behind_proxy
+DC_METRICS_TOKEN = env.metrics.token.get_secret_value() if env.metrics.token else ""
+DC_METRICS_ALLOW = env.metrics.allow
 DC_DEMO_SITE = False
 DC_HTTP_REDIRECTS = False
 DC_REFRESH_FAMILY_SECONDS = REFRESH_FAMILY_SECONDS
@@ -73,6 +75,7 @@ OAUTH2_PROVIDER = OAUTH2
 
 # -- HTTP -------------------------------------------------------------------------------------------------------------
 MIDDLEWARE = [
+    "apps.runtime.health_views.HealthMiddleware",
     "apps.api.middleware.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",

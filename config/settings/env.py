@@ -35,6 +35,7 @@ from config.settings.groups import (
     Group,
     JournalSettings,
     LogSettings,
+    MetricsSettings,
     RedisSettings,
     RetentionSettings,
     RunSettings,
@@ -61,6 +62,7 @@ class Settings:
     broker: BrokerSettings
     redis: RedisSettings
     web: WebSettings
+    metrics: MetricsSettings
     run: RunSettings
     log: LogSettings
     journal: JournalSettings

@@ -131,6 +131,15 @@ class WebSettings(Group):
     behind_proxy: bool = Field(default=False, description="A proxy sets X-Forwarded-Proto and strips it from outside.")
 
 
+class MetricsSettings(Group):
+    """Who may read the figures at /metrics"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_METRICS_")
+
+    token: SecretStr | None = Field(None, description="Sent by Prometheus as a bearer token.")
+    allow: Networks = Field([], description="Addresses and networks that need no token, such as 127.0.0.1,10.0.0.0/8.")
+
+
 class RunSettings(Group):
     """How runs are executed"""
 
@@ -198,6 +207,7 @@ GROUPS: dict[str, type[Group]] = {
     "broker": BrokerSettings,
     "redis": RedisSettings,
     "web": WebSettings,
+    "metrics": MetricsSettings,
     "run": RunSettings,
     "log": LogSettings,
     "journal": JournalSettings,

@@ -84,6 +84,7 @@ ADDRESSES = {
     "api-description": ("tests/integration/apps/api/test_access.py", "/api/v1/openapi.json"),
     "demo:book": ("tests/unit/console/test_demo.py", "demo:book"),
     "demo:list": ("tests/unit/console/test_demo.py", "/demo/"),
+    "metrics": ("tests/integration/apps/runtime/test_health.py", '"/metrics"'),
     "login-link": ("tests/integration/apps/accounts/test_login_page.py", "/login/"),
 }
 

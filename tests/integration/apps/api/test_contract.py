@@ -25,7 +25,7 @@ from tests.integration.factories import make_app, make_run
 from tests.integration.people import make_client, token_of
 
 #: Most of what one database refuses and another takes is found on PostgreSQL.
-EXAMPLES = 10 if "DC_TEST_SERVER_URL" in os.environ else 5
+EXAMPLES = 8 if "DC_TEST_SERVER_URL" in os.environ else 3
 
 
 class Site:
