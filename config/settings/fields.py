@@ -44,13 +44,6 @@ def _is_host(name: str) -> str:
     return name
 
 
-def _is_network(text: str) -> str:
-    try:
-        return str(ipaddress.ip_network(text))
-    except ValueError:
-        raise ValueError("should be addresses or networks, such as 127.0.0.1 or 10.0.0.0/8") from None
-
-
 def _is_queue(name: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
         raise ValueError("should be queue names such as runs or big_machines: small letters, digits and underscores")
