@@ -43,6 +43,8 @@ def connection_fault(error: BaseException, *, default: Fault = Fault.CONNECTION)
             return cause
         if isinstance(cause, Refused):
             return WireFault(Fault.REFUSED, str(cause))
+        if type(cause).__module__.startswith("aiohttp"):
+            continue  # some say that they are errors of ssl, and lack what those know; the real one comes next
         if isinstance(cause, ssl.SSLCertVerificationError):
             return WireFault(Fault.TLS, f"its certificate is not accepted ({cause.verify_message.rstrip('.')})")
         if isinstance(cause, ssl.SSLError):

@@ -20,6 +20,7 @@ from collectors.toolkit.http.wire import KEEP_S
 _NOT_BY_ITSELF = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 #: Lines of a header, in bytes, and how many: as much as the plain transport takes in all.
 _LINE, _LINES = 64 * 1024, 256
+_PROXY_AUTH = "Proxy-Authorization"
 
 
 class LoopedWire:
@@ -40,22 +41,26 @@ class LoopedWire:
             raise wire_fault(error) from error
 
     async def _send(self, exchange: Exchange) -> Page:
-        request, silence_s = exchange.request, exchange.silence_s
+        request, silence_s, way = exchange.request, exchange.silence_s, _by(exchange.proxy)
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw_headers(request)]
+        if way.get("proxy_headers") and request.url.scheme == "http":
+            headers += way.pop(
+                "proxy_headers"
+            ).items()  # it goes to the proxy itself; aiohttp adds them to CONNECT only
         response = await self._session(exchange.proxy).request(
             request.method,
             _bare(request.url),
-            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw_headers(request)],
+            headers=headers,
             data=request.content or None,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(
                 total=max(exchange.left_s, 0.001), sock_connect=silence_s, sock_read=silence_s
             ),
-            **_by(exchange.proxy),
+            **way,
         )
         try:
-            headers = response.headers
-            encoding = ",".join(headers.getall("Content-Encoding", ()))
-            body = exchange.body(response.status, encoding, headers.get("Content-Length", ""))
+            encoding = ",".join(response.headers.getall("Content-Encoding", ()))
+            body = exchange.body(response.status, encoding, response.headers.get("Content-Length", ""))
             content = response.content
             while piece := await content.readany():
                 body.feed(piece)
@@ -136,8 +141,8 @@ def _by(proxy: Proxy | None) -> dict[str, Any]:
     if proxy is None:
         return {}
     url = httpx.URL(proxy.url)
-    auth = aiohttp.BasicAuth(url.username, url.password, encoding="utf-8") if url.userinfo else None
-    return {"proxy": URL(str(url.copy_with(userinfo=b"")), encoded=True), "proxy_auth": auth}
+    headers = {_PROXY_AUTH: aiohttp.encode_basic_auth(url.username, url.password)} if url.userinfo else None
+    return {"proxy": _bare(url), "proxy_headers": headers}
 
 
 class _JudgingResolver(AbstractResolver):
