@@ -155,7 +155,7 @@ def scrapy(url: str, count: int) -> dict[str, float]:
 
     meters: list[Meter] = []
 
-    class Pages(Spider):
+    class Pages(Spider):  # type: ignore[misc] # an environment of its own has its types
         name = "pages"
 
         async def start(self) -> Any:

@@ -69,7 +69,7 @@ def _known(name: str | None) -> str | None:
         return None
     try:
         found = codecs.lookup(name.strip().strip("\"'")).name
-        b"".decode(found)
+        b" ".decode(found, "replace")  # an empty text is decoded by anything, base64 among them
     except (LookupError, ValueError):
         return None
     return None if found in _NO_TEXT else found

@@ -127,9 +127,15 @@ def test_a_plain_get_is_a_request_like_any_other() -> None:
 def test_figures_of_two_processes_add_up() -> None:
     first, second, whole = RequestMetrics(), RequestMetrics(), RequestMetrics()
     for number in range(600):
-        values = {"elapsed_s": 0.001 * (1 + number % 40), "ok": number % 7 > 0, "host": f"h{number % 3}"}
         for metrics in (first if number % 2 else second, whole):
-            metrics.add(**values, status=200 + number % 2, proxy=f"p{number % 2}", is_final=number % 5 > 0)
+            metrics.add(
+                elapsed_s=0.001 * (1 + number % 40),
+                ok=number % 7 > 0,
+                host=f"h{number % 3}",
+                status=200 + number % 2,
+                proxy=f"p{number % 2}",
+                is_final=number % 5 > 0,
+            )
     first.merge(second)
 
     merged, expected = first.summary(), whole.summary()
