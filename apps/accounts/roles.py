@@ -10,7 +10,8 @@ from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import Q
 
-#: May look at everything that was collected; `registry.view_app` also opens the tables of collected rows.
+#: May look at everything that was collected; `registry.view_app` also opens the tables of collected rows. Taking whole
+#: tables away as a file is another permission, `registry.export_app`.
 VIEWER = frozenset(
     {
         "registry.view_appgroup",
@@ -24,10 +25,11 @@ VIEWER = frozenset(
         "databases.view_appdbobject",
     }
 )
-#: May also start and stop runs (`runtime.add_command`), switch apps on and off, change their schedule, and see where
-#: messages go and which credentials there are, never their values.
+#: May also start and stop runs (`runtime.add_command`), switch apps on and off, change their schedule, export collected
+#: rows, and see where messages go and which credentials there are, never their values.
 OPERATOR = VIEWER | {
     "runtime.add_command",
+    "registry.export_app",
     "registry.change_app",
     "credentials.view_credential",
     "notifications.view_channel",

@@ -21,6 +21,7 @@ from apps.console.app_form import FIELDSETS, AppForm, time_zone_field
 from apps.console.clock_admin import retheme
 from apps.console.selectors import newest_first, strips
 from apps.console.start_form import StartForm
+from apps.console.tables import visible_tables
 from apps.core.admin import ModelAdmin
 from apps.core.clock import utc_now
 from apps.core.labels import label
@@ -272,6 +273,7 @@ class AppAdmin(ModelAdmin[App]):
             "room_error": error if error is not None else absent(app),
             "schedule": describe_schedule(app),
             "due": _due_times(app),
+            "tables": visible_tables(request, only_app=app.code),
             "may_run": self.has_run_permission(request),
             "may_switch": self.has_switch_permission(request),
             "measured_at": utc_now(),

@@ -61,8 +61,8 @@ def _load_own_pages(room: RoomConfig) -> None:
         log.warning("room.admin_failed", app=room.room.info.code, reason=page_errors[room.room.info.code])
 
 
-def visible_tables(request: HttpRequest) -> list[Table]:
-    """The tables this person may look at, by app code."""
+def visible_tables(request: HttpRequest, *, only_app: str | None = None) -> list[Table]:
+    """The tables this person may look at, by app code; those of one app where it is named."""
     return [
         Table(
             name=str(model._meta.verbose_name_plural).capitalize(),
@@ -70,5 +70,5 @@ def visible_tables(request: HttpRequest) -> list[Table]:
             url=reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"),
         )
         for room, model in models()
-        if admin.site._registry[model].has_view_permission(request)
+        if only_app in (None, room.room.info.code) and admin.site._registry[model].has_view_permission(request)
     ]

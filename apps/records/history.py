@@ -36,17 +36,19 @@ def versions(model: type[DataTable], **key: Any) -> list[Version]:
         raise ValueError(f"the natural key of {model.__name__} is {', '.join(model.natural_key)}")
     rows = list(model._default_manager.filter(**key).order_by("created_at", "pk"))
     before = {new.pk: old for old, new in pairwise(rows)}
-    return [
-        Version(
-            row=row,
-            since=row.created_at,
-            until=row.archived_at,
-            written_by=row.runtime,
-            archived_by=row.archived_by,
-            changes=field_changes(before[row.pk], row) if row.pk in before else {},
-        )
-        for row in rows
-    ]
+    return [version_of(row, before.get(row.pk)) for row in rows]
+
+
+def version_of(row: DataTable, old: DataTable | None) -> Version:
+    """The row as a version that came after `old`."""
+    return Version(
+        row=row,
+        since=row.created_at,
+        until=row.archived_at,
+        written_by=row.runtime,
+        archived_by=row.archived_by,
+        changes=field_changes(old, row) if old is not None else {},
+    )
 
 
 def field_changes(old: DataTable, new: DataTable) -> dict[str, tuple[Any, Any]]:

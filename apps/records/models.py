@@ -41,6 +41,13 @@ class SHAHashableMixin(models.Model):
         super().save(*args, update_fields=update_fields, **kwargs)
 
 
+def true_at(moment: datetime) -> Q:
+    """The condition of `DataTableQuerySet.as_of`."""
+    if is_naive(moment):
+        raise ValueError(f"{moment.isoformat()} has no zone: say which moment you mean")
+    return Q(Q(archived_at__isnull=True) | Q(archived_at__gt=moment), created_at__lte=moment)
+
+
 class DataTableQuerySet(models.QuerySet[Any]):
     def current(self) -> Self:
         """Rows that are true now; the others are history."""
@@ -51,9 +58,7 @@ class DataTableQuerySet(models.QuerySet[Any]):
 
         Raises `ValueError` for a moment without a zone.
         """
-        if is_naive(moment):
-            raise ValueError(f"{moment.isoformat()} has no zone: say which moment you mean")
-        return self.filter(Q(archived_at__isnull=True) | Q(archived_at__gt=moment), created_at__lte=moment)
+        return self.filter(true_at(moment))
 
 
 class DataTable(SHAHashableMixin):

@@ -184,6 +184,8 @@ class App(models.Model):
 
     class Meta:
         ordering = ["code"]
+        # Rows belong to no model of the platform: what one may do with them is said of the app that collected them.
+        permissions = [("export_app", "Can export collected rows")]
         constraints = [
             models.CheckConstraint(condition=Q(identity__length=64), name="app_identity_is_sha3"),
             models.CheckConstraint(

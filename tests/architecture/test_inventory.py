@@ -16,6 +16,8 @@ from django.contrib import admin
 from django.core.management import get_commands
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from apps.records.models import DataTable
+from collectors.sources.examples.shop.books.models import Book
 from tests.architecture.project import CODE, ROOT, modules
 
 #: Model -> why it has no admin page.
@@ -44,6 +46,7 @@ COMMANDS = {
     "journal": ("tests/integration/apps/runtime/test_journal_command.py", '"journal"'),
     "loginlink": ("tests/integration/apps/accounts/test_loginlink_command.py", '"loginlink"'),
     "manager": ("tests/acceptance/test_manager.py", '"manager"'),
+    "rows": ("tests/integration/apps/records/test_exports.py", '"rows"'),
     "runcollector": ("tests/acceptance/test_runcollector.py", '"runcollector"'),
     "secrets": ("tests/integration/apps/credentials/test_rotation.py", '"secrets"'),
     "startcollector": ("tests/integration/apps/registry/test_startcollector.py", '"startcollector"'),
@@ -64,6 +67,7 @@ ADDRESSES = {
     "admin:accounts_client_new_secret": ("tests/integration/apps/accounts/test_clients_admin.py", "/new-secret/"),
     "admin:accounts_user_login_link": ("tests/integration/apps/accounts/test_admin.py", "/login-link/"),
     "admin:databases_connection_test": ("tests/integration/apps/databases/test_connections.py", "/test/"),
+    "admin:examples_shop_books_book_export": ("tests/integration/apps/records/test_exports.py", "export/"),
     "admin:home_live": ("tests/integration/apps/console/test_home.py", "/admin/live/"),
     "admin:index": ("tests/integration/apps/console/test_home.py", '"/admin/"'),
     "admin:notifications_channel_test": ("tests/integration/apps/notifications/test_admin.py", "/test/"),
@@ -107,11 +111,19 @@ def own_tasks() -> set[str]:
 
 
 def own_addresses() -> set[str]:
-    """The names of addresses that lead to code of ours, the usual pages of an admin class left out."""
+    """The names of addresses that lead to code of ours, the usual pages of an admin class left out.
+
+    Each table of collected rows has the same ones: they are listed once, for the table of books.
+    """
     usual = {
         f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
         for model in admin.site._registry
         for page in ("changelist", "add", "history", "delete", "change")
+    }
+    usual |= {
+        f"admin:{model._meta.app_label}_{model._meta.model_name}_export"
+        for model in admin.site._registry
+        if issubclass(model, DataTable) and model is not Book
     }
     return {name for name, view in _views(get_resolver(), "") if view.startswith("apps.")} - usual
 

@@ -110,3 +110,18 @@ def number(value: float | None) -> str:
 def as_json(value: Any) -> str:
     """JSON for people."""
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+
+
+@register.filter
+def cell(value: Any, length: int = 1000) -> str:
+    """A collected value, to be read; nothing and an empty text are told apart."""
+    if value is None:
+        return "(none)"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        local = timezone.localtime(value) if timezone.is_aware(value) else value
+        return f"{local.isoformat(sep=' ')}"
+    if isinstance(value, dict | list):
+        return legible(json.dumps(value, ensure_ascii=False, default=str), length)
+    return legible(value, length) or "(empty)"

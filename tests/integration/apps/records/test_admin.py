@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.core.clock import utc_now
 from apps.records.admin import TableAdmin
 from collectors.sources.examples.shop.books.models import Book
-from tests.integration.factories import book
+from tests.integration.factories import book, make_app, make_run
 from tests.integration.people import make_person, signed_in
 
 pytestmark = pytest.mark.django_db(databases="__all__")
@@ -43,7 +43,7 @@ def test_the_list_costs_the_same_for_one_and_for_many() -> None:
     with ExitStack() as stack:
         counts = [stack.enter_context(CaptureQueriesContext(connection)) for connection in connections.all()]
         assert "Book 59" in client.get(BOOKS).text
-    assert sum(map(len, counts)) == 4  # session, user; count, page
+    assert sum(map(len, counts)) == 5  # session, user; count, page; which of its runs are kept
 
 
 def test_current_rows_come_first_and_history_is_a_filter_away() -> None:
@@ -71,12 +71,13 @@ def test_rows_are_found_by_their_words() -> None:
 
 
 def test_the_key_is_the_first_column_and_the_row_links_to_its_run() -> None:
-    row = shelve(7)
+    run = make_run(make_app())
+    row = shelve(7, runtime=run.pk)
     client = signed_in("viewer")
     page = client.get(f"{BOOKS}{row.pk}/change/").text
     for url in (BOOKS, f"{BOOKS}{row.pk}/change/"):
-        assert f"/admin/runtime/runtime/{RUN}/change/" in client.get(url).text
-    assert page.index("ISBN") < page.index("Title") < page.index("Where it came from")
+        assert f"/admin/runtime/runtime/{run.pk}/change/" in client.get(url).text
+    assert page.index("ISBN") < page.index("Title") < page.index("Versions of isbn")
     assert row.sha in page
 
 
