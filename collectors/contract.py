@@ -8,14 +8,14 @@ nor a network.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
 
 from collectors.identity import AppInfo
+from collectors.stores import Called, Database, Databases, MergeResult, Missing, Record, RecordStore, no_databases
 
 if TYPE_CHECKING:
     import httpx
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AppInfo",
+    "Called",
     "Clients",
     "Collector",
     "Context",
+    "Database",
+    "Databases",
     "Ending",
     "Failure",
     "HTTPClient",
@@ -39,37 +42,6 @@ __all__ = [
     "Secrets",
     "StopSignal",
 ]
-
-#: One collected row: a mapping of field names to values, a dataclass, or an instance of a model of the room.
-Record: TypeAlias = Any
-
-#: What becomes of current rows that a merge did not see again.
-Missing: TypeAlias = Literal["archive", "delete", "keep"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MergeResult:
-    """The numbers of a merge: `seen = duplicates + quarantined + inserted + unchanged`."""
-
-    seen: int = 0
-    inserted: int = 0
-    archived: int = 0
-    unchanged: int = 0
-    duplicates: int = 0
-    changed: int = field(default=0, compare=False)
-    """Keys both inserted and archived: they are counted in both. Sources of the first version compare the others."""
-    deleted: int = 0
-    quarantined: int = 0
-
-    @property
-    def new(self) -> int:
-        """Keys that were not there before."""
-        return self.inserted - self.changed
-
-    def __add__(self, other: MergeResult) -> MergeResult:
-        return MergeResult(
-            **{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
-        )
 
 
 class Ending(StrEnum):
@@ -103,32 +75,6 @@ class Failure(Outcome):
     """What kind of error it was: http, proxy, captcha, parse, io, database, unknown."""
     is_blocked: bool = False
     """Running again is pointless until a person has repaired something: the app is disabled at once."""
-
-
-class RecordStore(Protocol):
-    """Where rows go: `context.records`."""
-
-    def merge(
-        self,
-        model: type,
-        rows: Iterable[Record],
-        *,
-        scope: Mapping[str, Any] | None = None,
-        missing: Missing = "archive",
-        complete: bool = True,
-    ) -> MergeResult:
-        """Bring the current rows of `model` to what `rows` say, and return the numbers.
-
-        `scope` limits the merge to the current rows with these field values; a row outside it is an error. With
-        `missing="archive"` rows that were not seen again are archived, with `"delete"` deleted, unless `complete` is
-        false.
-        Raises `BadRow` (nothing is written) and `DatabaseError`.
-        """
-        ...
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Everything merged inside is committed together, or not at all."""
-        ...
 
 
 class ProgressReport(Protocol):
@@ -219,11 +165,20 @@ class Context:
     clients: Clients
     stop: StopSignal
     secrets: Secrets = field(default_factory=_no_secrets)
+    databases: Databases = no_databases
 
     @property
     def request(self) -> HTTPClient:
         """The HTTP client of the calling thread."""
         return self.clients.current()
+
+    def database(self, alias: str, *, timeout_s: float | None = None) -> Database:
+        """The database of the connection `alias`, as in `context.database("warehouse").query("SELECT ...")`.
+
+        A statement that takes longer than `timeout_s` (ten minutes) is ended. Raises
+        `toolkit.database.UnknownDatabase`.
+        """
+        return self.databases(alias, timeout_s=timeout_s)
 
     @property
     def stop_requested(self) -> bool:

@@ -124,7 +124,7 @@ def perform(
             end = _work(source, wiring, interrupts)
         finally:
             interrupts.close()
-            wiring.clients.close()
+            wiring.close()
         # The cause goes into the row of the run and into messages, not through the journal alone.
         end = replace(end, cause=journal.redactor.redact_text(end.cause))
         log.info("run.ended", state=str(end.state), cause=end.cause)

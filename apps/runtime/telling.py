@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
+from apps.databases.closing import closed_at_the_end
 from apps.databases.touching import Touched, Touching, note
 from apps.records.models import DataTable
 from collectors.contract import MergeResult
@@ -30,13 +32,15 @@ def tell_merge(model: type[DataTable], result: MergeResult, *, alias: str, dry_r
         service.journal.write("object", {**about, **asdict(result)})
 
 
-def watching_objects(journal: Journal) -> AbstractContextManager[None]:
-    """While this is open, the statements that are sent are told, without their values."""
+@contextmanager
+def watching_objects(journal: Journal) -> Iterator[None]:
+    """While this is open, the statements that are sent are told, without their values; then connections are closed."""
 
     def tell(touched: Touched) -> None:
         journal.write("touched", asdict(touched))
 
-    return Touching(tell).watching()
+    with closed_at_the_end(), Touching(tell).watching():
+        yield
 
 
 class TellingPool(ClientPool):

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from apps.databases.database import Databases
 from apps.records.merge import Hooks
 from apps.records.store import DjangoRecordStore, tell_difference
 from apps.runtime.fencing import EpochFence
@@ -28,6 +29,12 @@ class Wiring:
     records: DjangoRecordStore
     metrics: RequestMetrics
     clients: ClientPool
+    databases: Databases
+
+    def close(self) -> None:
+        """The source has done its work: nobody asks anything any more."""
+        self.clients.close()
+        self.databases.close()
 
 
 def wire(
@@ -47,6 +54,7 @@ def wire(
     fence = EpochFence(run)
     hooks = Hooks(on_difference=tell_difference, prepare=fence.prepare, fence=fence)
     records = DjangoRecordStore(runtime_id=run.pk, dry_run=run.is_dry_run, on_merge=tell_merge, hooks=hooks)
+    databases = Databases(merge=records.merge, dry_run=run.is_dry_run, prepare=fence.prepare, fence=fence)
     context = Context(
         args=args,
         app=info,
@@ -59,5 +67,6 @@ def wire(
         clients=clients,
         stop=stop,
         secrets=Secrets(secrets or {}, app=info.code),
+        databases=databases,
     )
-    return Wiring(context, records, session.metrics, clients)
+    return Wiring(context, records, session.metrics, clients, databases)

@@ -25,7 +25,8 @@
     |-- LocalIOError         category "io": a local file cannot be read or written; a blocker
     `-- StorageError         category "database", a blocker; always ends the run, nothing is written
         |-- BadRow               a row that does not fit its table
-        `-- MissingTable         the table of a model does not exist
+        |-- MissingTable         the table of a model does not exist
+        `-- DatabaseError        at `context.database(...)`; its tree is in toolkit/database/errors.py
 
 Anything else that escapes from `collect` counts as a failed item too; `toolkit.categories` says of which category.
 

@@ -14,6 +14,7 @@ Everything in a context has a double here that remembers what the source did wit
 
 from collectors.toolkit.testing.clients import Answer, CannedClients
 from collectors.toolkit.testing.context import MemoryContext, make_context
+from collectors.toolkit.testing.database import MemoryDatabase
 from collectors.toolkit.testing.memory import MemoryRecords
 from collectors.toolkit.testing.recording import LogEntry, RecordingLog, RecordingProgress
 
@@ -22,6 +23,7 @@ __all__ = [
     "CannedClients",
     "LogEntry",
     "MemoryContext",
+    "MemoryDatabase",
     "MemoryRecords",
     "RecordingLog",
     "RecordingProgress",

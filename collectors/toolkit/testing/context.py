@@ -11,6 +11,7 @@ from collectors.contract import AppInfo, Clients, Context
 from collectors.identity import parse_code
 from collectors.toolkit.secrets import Secrets
 from collectors.toolkit.testing.clients import CannedClients
+from collectors.toolkit.testing.database import MemoryDatabase, MemoryDatabases
 from collectors.toolkit.testing.memory import MemoryRecords
 from collectors.toolkit.testing.recording import RecordingLog, RecordingProgress
 
@@ -35,12 +36,14 @@ def make_context(
     clients: Clients | None = None,
     records: MemoryRecords | None = None,
     secrets: Mapping[str, str] | None = None,
+    databases: Mapping[str, MemoryDatabase] | None = None,
 ) -> MemoryContext:
     """A context for one run.
 
     `args` is an instance of the source's `Args`, or the plain dict of a source without. `clients` that are not given
-    reach nothing. Hand in the `records` of an earlier context to run a source a second time on what it stored; they
-    write nothing if `dry_run` says so, and go on writing in the next context without it.
+    reach nothing; `databases` are those that `context.database(alias)` finds. Hand in the `records` of an earlier
+    context to run a source a second time on what it stored; they write nothing if `dry_run` says so, and go on writing
+    in the next context without it.
     """
     records = records or MemoryRecords()
     records.dry_run = dry_run
@@ -57,4 +60,5 @@ def make_context(
         clients=clients or CannedClients(),
         stop=threading.Event(),
         secrets=Secrets(secrets or {}, app=info.code),
+        databases=MemoryDatabases(databases or {}, dry_run=dry_run, records=records),
     )
