@@ -52,7 +52,7 @@ pytestmark = [
 
 class Stock(NamedTuple):
     isbn: str
-    count: int
+    pieces: int
 
 
 @pytest.fixture
@@ -101,7 +101,9 @@ def test_statements_are_sent_and_rows_come_back(stock: str) -> None:
     assert list(database.query("SELECT * FROM stock WHERE isbn = %(isbn)s", {"isbn": "a"})) == [
         {"isbn": "a", "count": 1}
     ]
-    assert list(database.query("SELECT * FROM stock WHERE isbn LIKE '1%'", into=Stock)) == [Stock("100%", 2)]
+    assert list(database.query("SELECT isbn, count AS pieces FROM stock WHERE isbn LIKE '1%'", into=Stock)) == [
+        Stock("100%", 2)
+    ]
     assert list(database.query("WITH a AS (SELECT 1 AS one) SELECT * FROM a")) == [{"one": 1}]
 
 
@@ -374,9 +376,13 @@ def test_a_statement_that_takes_too_long_is_ended(stock: str) -> None:
     ended: list[Exception] = []
     begun = threading.Event()
 
+    def tell(execute: Any, *args: Any) -> Any:
+        begun.set()
+        return execute(*args)
+
     def ask() -> None:
         try:
-            with connections[stock].execute_wrapper(lambda execute, *args: (begun.set(), execute(*args))[1]):
+            with connections[stock].execute_wrapper(tell):
                 list(run(stock).query(long))
         except DatabaseError as error:
             ended.append(error)

@@ -13,7 +13,7 @@ from collectors.toolkit.database.statements import bound, checked
 
 class Stock(NamedTuple):
     isbn: str
-    count: int
+    pieces: int
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_values_that_do_not_fit_are_a_sentence(sql: str, params: Any, sentence: 
 
 
 def test_rows_are_what_one_asks_for() -> None:
-    names = columns_of([("isbn", None), ("count", None)], "SELECT")
-    assert maker(names, None, "")(["1", 2]) == {"isbn": "1", "count": 2}
+    names = columns_of([("isbn", None), ("pieces", None)], "SELECT")
+    assert maker(names, None, "")(["1", 2]) == {"isbn": "1", "pieces": 2}
     assert maker(names, Stock, "")(["1", 2]) == Stock("1", 2)
     with pytest.raises(BadStatement, match="isbn, other do not fit"):
         maker(["isbn", "other"], Stock, "SELECT")(["1", 2])

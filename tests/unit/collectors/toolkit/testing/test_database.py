@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_a_dry_run_leaves_nothing(warehouse: MemoryDatabase) -> None:
 
 
 def test_routines_are_those_of_the_test() -> None:
-    routines = {
+    routines: dict[str, Callable[..., Any]] = {
         "refresh": lambda day: [{"day": day}],
         "count_of": lambda: 3,
         "both": lambda: Called(out={"left": 1}),
