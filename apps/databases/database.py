@@ -91,7 +91,7 @@ class Database:
             except BaseException:
                 cursor.close()
                 raise
-        return Rows(self._alias, cursor, make, self._within)
+        return Rows(self._alias, cursor, make, self._within, at_once=connection.vendor == "microsoft")
 
     def execute(self, sql: str, params: Params | None = None) -> int:
         """See `collectors.contract.Database`."""

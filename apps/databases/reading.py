@@ -20,7 +20,11 @@ class Rows(Iterator[Any]):
         cursor: Any,
         make: Callable[[Sequence[Any]], Any],
         within: Callable[[Any], AbstractContextManager[None]],
+        *,
+        at_once: bool = False,
     ) -> None:
+        """`at_once`: the connection can do nothing else while an answer is being read."""
+        self._at_once = at_once
         self._alias, self._cursor, self._make, self._within = alias, cursor, make, within
         self._piece: Iterator[Any] = iter(())
         self._has_more = True
@@ -48,8 +52,8 @@ class Rows(Iterator[Any]):
     def _read(self) -> None:
         with explained(self._alias):
             with self._within(self._cursor):
-                rows = self._cursor.fetchmany(PIECE)
-            if len(rows) < PIECE:
+                rows = self._cursor.fetchall() if self._at_once else self._cursor.fetchmany(PIECE)
+            if self._at_once or len(rows) < PIECE:
                 self._has_more = False
                 self._cursor.close()
         self._piece = iter(rows)

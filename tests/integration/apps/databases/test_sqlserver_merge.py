@@ -17,11 +17,14 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connections, transaction
 
 from apps.databases.catalogue import Catalogue
+from apps.databases.database import Databases
 from apps.databases.loading import use
 from apps.databases.models import Connection
 from apps.records.merge import Hooks, Order, merge_rows
 from apps.records.models import DataTable
+from apps.records.store import DjangoRecordStore
 from collectors.contract import MergeResult
+from collectors.toolkit.database import BadStatement
 from collectors.toolkit.errors import BadRow, StorageError
 from tests.integration.apps.records.tables import City, Price, Reading, city
 from tests.servers.tds.server import Standin, standing_in
@@ -196,3 +199,22 @@ def test_the_catalogue_is_read(server: Standin) -> None:
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("CREATE VIEW big AS SELECT * FROM test_city")
     assert Catalogue.read(connections[ALIAS]).views == {"big", "dbo.big"}
+
+
+def test_statements_of_an_authors_own_are_sent() -> None:
+    door = Databases(merge=DjangoRecordStore(runtime_id="a" * 32, dry_run=False).merge)(ALIAS)
+    door.merge(City, [city("Zagreb")])
+    with door.session():
+        assert door.execute(
+            "UPDATE test_city SET people = %(people)s WHERE name = %(name)s", {"people": 7, "name": "Zagreb"}
+        )
+    assert [row["people"] for row in door.query("SELECT people FROM test_city WHERE people = %s", [7])] == [7]
+
+    def fails() -> None:
+        with door.session():
+            door.execute("DELETE FROM test_city")
+            door.execute("SELECT * FRM test_city")
+
+    with pytest.raises(BadStatement):
+        fails()
+    assert names() == ["Zagreb"]
