@@ -16,6 +16,8 @@ from collectors.toolkit.testing.clients import Answer, CannedClients
 from collectors.toolkit.testing.context import MemoryContext, make_context
 from collectors.toolkit.testing.database import MemoryDatabase
 from collectors.toolkit.testing.memory import MemoryRecords
+from collectors.toolkit.testing.parsing import assert_parses
+from collectors.toolkit.testing.recorded import NotRecorded, recorded
 from collectors.toolkit.testing.recording import LogEntry, RecordingLog, RecordingProgress
 
 __all__ = [
@@ -25,7 +27,10 @@ __all__ = [
     "MemoryContext",
     "MemoryDatabase",
     "MemoryRecords",
+    "NotRecorded",
     "RecordingLog",
     "RecordingProgress",
+    "assert_parses",
     "make_context",
+    "recorded",
 ]

@@ -18,6 +18,7 @@ from collectors.toolkit.errors import AddressRefused, BadCertificate, ProxyFaile
 from collectors.toolkit.http import TLS, Proxy
 from collectors.toolkit.testing.odd_site import odd_site
 from tests.unit.collectors.toolkit.http.drivers import HERE, Driver
+from tests.unit.collectors.toolkit.http.http2_site import http2_site
 
 Drive = Callable[..., Driver]
 CERTIFICATES = Path(__file__).parents[4] / "servers" / "certificates"
@@ -176,6 +177,16 @@ def test_http2_is_spoken_where_the_site_does_not_know_it_as_http1(site: str, dri
     page = drive(replace(HERE, http2=True)).get(f"{site}/page")
 
     assert (page.text, page.http_version) == ("/page", "HTTP/1.1")
+
+
+def test_http2_carries_requests_over_one_connection(drive: Drive) -> None:
+    driver = drive(replace(HERE, http2=True, tls=TLS(ca_file=CERTIFICATES / "authority.pem")))
+
+    with http2_site(serving("valid.pem")) as (site, connections):
+        pages = [driver.get(f"{site}/{number}") for number in range(3)]
+
+    assert [(page.text, page.http_version) for page in pages] == [(f"/{number}", "HTTP/2") for number in range(3)]
+    assert connections == [[1, 3, 5]]
 
 
 @pytest.mark.parametrize("url", ["socks5://127.0.0.1:1080", "127.0.0.1:8080", "http://"])
