@@ -3,12 +3,13 @@
 from collectors.toolkit.http.client import ClientPool, Fetched, Request
 from collectors.toolkit.http.guard import networks
 from collectors.toolkit.http.metrics import RequestMetrics
-from collectors.toolkit.http.profile import TLS, Limits, Profile, Proxy, Retries
+from collectors.toolkit.http.profile import TLS, Cache, Limits, Profile, Proxy, Retries
 from collectors.toolkit.http.session import Session
 from collectors.toolkit.http.verdicts import reaction_to
 
 __all__ = [
     "TLS",
+    "Cache",
     "ClientPool",
     "Fetched",
     "Limits",

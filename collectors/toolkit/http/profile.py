@@ -58,6 +58,18 @@ class TLS:
 
 
 @dataclass(frozen=True, slots=True)
+class Cache:
+    """Answers are kept in a file (SQLite), which clients and processes may share."""
+
+    file: Path
+    asks: bool = True
+    """As browsers do: the site says how long an answer holds (RFC 9111), and is asked whether it has changed (ETag,
+    Last-Modified). False, for development: whatever was fetched once is not fetched again."""
+    keep_s: float | None = None
+    """Throw away what is older."""
+
+
+@dataclass(frozen=True, slots=True)
 class Proxy:
     """The way out. `name` is what figures call it: sessions of one gateway share a host and a port."""
 
@@ -87,6 +99,7 @@ class Profile:
     auth_host: str = ""
     """The only host that `auth` is shown to; empty shows it to every host that is asked."""
     proxy: Proxy | None = None
+    cache: Cache | None = None
     tls: TLS = field(default_factory=TLS)
     http2: bool = False
     limits: Limits = field(default_factory=Limits)

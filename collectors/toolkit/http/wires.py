@@ -39,10 +39,23 @@ class Transports:
         """The one for plain calls."""
         from collectors.toolkit.http.wire import PooledWire
 
-        return PooledWire(profile)
+        wire = PooledWire(profile)
+        if profile.cache is None:
+            return wire
+        from collectors.toolkit.http.caching import CachedWire
+
+        return CachedWire(wire, profile.cache)
 
     def looped(self, profile: Profile) -> AsyncWire:
         """The one for calls in an event loop."""
+        wire = self._bare(profile)
+        if profile.cache is None:
+            return wire
+        from collectors.toolkit.http.caching import AsyncCachedWire
+
+        return AsyncCachedWire(wire, profile.cache)
+
+    def _bare(self, profile: Profile) -> AsyncWire:
         # Imported here: half a second and some twenty megabytes, which plain sources do without.
         if profile.http2:
             from collectors.toolkit.http.wire_http2 import MultiplexedWire
@@ -87,7 +100,7 @@ class Wires:
     def _follow(self, profile: Profile) -> None:
         if profile is self._profile:
             return
-        key = (profile.tls, profile.http2, profile.allowed)
+        key = (profile.tls, profile.http2, profile.allowed, profile.cache)
         if key != self._key:
             self.close()
             if self._looped is not None:

@@ -19,6 +19,7 @@
 | `/broken-html` | a page that was never closed, nested a thousand deep |
 | `/wall`, `/captcha` | what a firewall shows instead of the page |
 | `/login`, `/account` | a form that sets a cookie for `user=reader&password=right`, and says 200 to a wrong one too |
+| `/tagged/v1` | has an `ETag`, and answers 304 to who knows it |
 | `/headers` | the headers of the request, as JSON |
 
 Anything else answers 200 with its own path; a POST answers with its body.
@@ -32,41 +33,20 @@ import ssl
 import struct
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.utils import formatdate
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from collectors.toolkit.testing.odd_bodies import BROKEN_HTML, CAPTCHA, LOGIN, WALL, bomb, in_charset
+from collectors.toolkit.testing.odd_server import OddHandler, OddServer
 
 _DRIP_S = 0.1
 _SESSION = "session=reader"
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _OddSite)
-        self.seen: Counter[str] = Counter()
-        self.lock = threading.Lock()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that give up are what this site is for."""
-
-
-class _OddSite(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    # Head and body are two writes; without this the second waits 40 ms for the client's acknowledgement of the first.
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def do_GET(self) -> None:
+class _OddSite(OddHandler):
+    def read(self) -> None:
         path, _, query = self.path.partition("?")
         word, *rest = path.strip("/").split("/", 1)
         action = getattr(self, f"_on_{word.replace('-', '_')}", None)
@@ -76,20 +56,14 @@ class _OddSite(BaseHTTPRequestHandler):
         with suppress(ConnectionError, TimeoutError):
             action(*(rest[0].split("/", 1) if rest else ()))
 
-    def do_HEAD(self) -> None:
-        self._answer(200, b"")
-
-    def do_POST(self) -> None:
+    def write(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path == "/login":
             self._log_in(parse_qs(body.decode()))
         elif self.path.startswith(("/flaky/", "/redirect/", "/status/", "/headers")):
-            self.do_GET()
+            self.read()
         else:
             self._answer(200, body)
-
-    def do_PUT(self) -> None:
-        self.do_POST()
 
     # -- Statuses ---------------------------------------------------------------------------------------------------
 
@@ -197,6 +171,12 @@ class _OddSite(BaseHTTPRequestHandler):
         said = json.dumps({name.lower(): value for name, value in self.headers.items()})
         self._answer(200, said.encode(), {"Content-Type": "application/json"})
 
+    def _on_tagged(self, tag: str) -> None:
+        if self.headers.get("If-None-Match") == f'"{tag}"':
+            self._begin(304, {"ETag": f'"{tag}"'})
+        else:
+            self._answer(200, tag.encode(), {"ETag": f'"{tag}"', "Cache-Control": "no-cache"})
+
     # -- Login ------------------------------------------------------------------------------------------------------
 
     def _on_login(self) -> None:
@@ -213,31 +193,11 @@ class _OddSite(BaseHTTPRequestHandler):
         is_known = _SESSION in self.headers.get("Cookie", "")
         self._answer(200, b"<h1>Your account</h1>" if is_known else LOGIN, {"Content-Type": "text/html"})
 
-    # -- Tools ------------------------------------------------------------------------------------------------------
-
-    def _count(self, key: str) -> int:
-        with self.server.lock:
-            self.server.seen[key] += 1
-            return self.server.seen[key]
-
-    def _begin(self, status: int, headers: dict[str, str]) -> None:
-        self.send_response(status, HTTPStatus(status).phrase if status in set(HTTPStatus) else "Odd")
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self._begin(status, {"Content-Length": str(len(body)), **(headers or {})})
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the base class
-        """Quiet."""
-
 
 @contextmanager
 def odd_site(tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The base URL of a running odd site; with `tls`, over HTTPS, by the name of 127.0.0.1."""
-    server = _Server()
+    server = OddServer(_OddSite)
     if tls is not None:
         # The handshake is the business of the thread that serves the connection, not of the one that accepts them.
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
