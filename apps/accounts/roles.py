@@ -23,10 +23,14 @@ VIEWER = frozenset(
         "logs.view_log",
         "logs.view_sinkcursor",
         "databases.view_appdbobject",
+        "quality.view_dataset",
+        "quality.view_rule",
+        "quality.view_quarantinedrow",
     }
 )
 #: May also start and stop runs (`runtime.add_command`), switch apps on and off, change their schedule, export collected
-#: rows, and see where messages go and which credentials there are, never their values.
+#: rows, settle those in quarantine and let a merge through, and see where messages go and which credentials there are,
+#: never their values.
 OPERATOR = VIEWER | {
     "runtime.add_command",
     "registry.export_app",
@@ -35,13 +39,18 @@ OPERATOR = VIEWER | {
     "notifications.view_channel",
     "notifications.view_delivery",
     "databases.view_connection",
+    "quality.change_quarantinedrow",
+    "quality.add_letthrough",
 }
-#: May also arrange the registry, and see and change the clock's own periodic tasks.
+#: May also arrange the registry and the rules of quality, and see and change the clock's own periodic tasks.
 DEVELOPER = OPERATOR | {
     "registry.add_appgroup",
     "registry.change_appgroup",
     "registry.add_appparent",
     "registry.change_appparent",
+    "quality.add_rule",
+    "quality.change_rule",
+    "quality.delete_rule",
     *(
         f"django_celery_beat.{verb}_{model}"
         for verb in ("view", "change")

@@ -28,6 +28,11 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
         ("Groups", "folder_copy", "registry_appgroup_changelist", "registry.view_appgroup"),
         ("Credentials", "passkey", "credentials_credential_changelist", "credentials.view_credential"),
     ],
+    "Quality": [
+        ("Datasets", "rule", "quality_dataset_changelist", "quality.view_dataset"),
+        ("Quarantine", "inventory_2", "quality_quarantinedrow_changelist", "quality.view_quarantinedrow"),
+        ("Rules", "checklist", "quality_rule_changelist", "quality.view_rule"),
+    ],
     "Clock": [
         (
             "Periodic tasks",

@@ -208,3 +208,6 @@ def _column(field: models.Field[Any, Any]) -> Any:
 
     shortened.__name__ = field.name
     return shortened
+
+
+from apps.records import quarantine_admin  # noqa: E402, F401 - the page registers itself

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.records.backends.base import Backend
+from apps.records.holding import hold
 from apps.records.models import DataTable
 from apps.records.rows import stored
 from collectors.toolkit.errors import BadRow, StorageError
@@ -29,17 +30,28 @@ class Comparison:
 
 
 def compare(
-    backend: Backend, model: type[DataTable], scope: Mapping[str, Any], *, seen: int, archive_missing: bool
+    backend: Backend,
+    model: type[DataTable],
+    scope: Mapping[str, Any],
+    *,
+    seen: int,
+    archive_missing: bool,
+    may_be_empty: bool = False,
+    held_keys: Sequence[tuple[Any, ...]] = (),
 ) -> Comparison:
-    """Fill `diff`, and count. Raises `BadRow` and `StorageError` where the rows make no sense together."""
+    """Fill `diff`, and count. Raises `BadRow` and `StorageError` where the rows make no sense together.
+
+    `held_keys` are those of rows that were put aside: what is current of them is not missing, it stays as it is.
+    """
     params = [stored(model, name, value, backend.connection) for name, value in scope.items()]
     current = backend.one(backend.sql.count_current(), params)[0] if archive_missing else 0
-    if archive_missing and current and not seen:
+    if archive_missing and current and not seen and not may_be_empty:
         raise StorageError(
             f"{model.__name__}: the run brought no rows while {current} are current; nothing was archived."
         )
     for statement in backend.sql.compare_all() if archive_missing else backend.sql.compare_incoming():
         backend.execute(statement, params)
+    kept = hold(backend, model, scope, held_keys) if held_keys and archive_missing else 0
     new_rows, gone = (number or 0 for number in backend.one(backend.sql.count_diff()))
     inserted = _insertable(backend, model, scope) if new_rows else 0
     return Comparison(
@@ -48,7 +60,7 @@ def compare(
         inserted=inserted,
         gone=gone,
         changed=backend.one(backend.sql.count_changed())[0] if inserted and gone else 0,
-        unchanged=current - gone if archive_missing else backend.one(backend.sql.count_matched(), params)[0],
+        unchanged=current - gone - kept if archive_missing else backend.one(backend.sql.count_matched(), params)[0],
     )
 
 

@@ -22,9 +22,9 @@ from apps.records.backends.base import Backend
 from apps.records.comparison import Comparison, compare
 from apps.records.models import DataTable
 from apps.records.preview import Difference, differences
-from apps.records.rows import OnBadRow, RowReader, column_of
+from apps.records.rows import BeginRows, OnBadRow, RowReader, Values, column_of
 from apps.records.schema import SchemaMemory
-from apps.records.sources import RowSource, opened
+from apps.records.sources import RowSource, opened, sampled
 from apps.records.statements import Column, Layout
 from apps.records.writing import write
 from collectors.contract import MergeResult, Missing, Record
@@ -40,7 +40,14 @@ class Hooks:
     on_bad_row: OnBadRow | None = None
     """Told of a row that does not fit; True puts it aside. May be told of a row twice, when a merge is tried again."""
     gate: Callable[[type[DataTable], MergeResult, int], None] | None = None
-    """Given the model, the numbers and how many rows were current before, when all is written; raises to undo it."""
+    """Given the model, the numbers and how many rows were current before, when all is written; raises to undo it.
+
+    Who has a gate is asked about an empty result too, which is refused otherwise; and in a dry run, before it ends.
+    """
+    begin_rows: BeginRows | None = None
+    """Asked when a pass over the rows begins; what it returns looks at every row that fits (`RowCheck`)."""
+    sample: Callable[[Iterable[Values]], None] | None = None
+    """Given some of the rows that came in."""
     prepare: Callable[[str], None] | None = None
     """Given a connection before a transaction begins on it: what the fence needs there is made."""
     fence: Callable[[str, Sequence[str]], None] | None = None
@@ -72,7 +79,8 @@ def merge_rows(order: Order, rows: Iterable[Record]) -> MergeResult:
     Raises `BadRow` for a row that does not fit and `StorageError` for a merge that makes no sense; nothing is
     written then.
     """
-    reader = RowReader(order.model, order.scope, on_bad_row=order.hooks.on_bad_row)
+    hooks = order.hooks
+    reader = RowReader(order.model, order.scope, on_bad_row=hooks.on_bad_row, begin_rows=hooks.begin_rows)
     order.schema.note(order.model, order.alias)
     with opened(reader, rows) as source:
         return retried(order.alias, lambda: _attempt(order, reader, source))
@@ -123,14 +131,24 @@ def _merged(order: Order, backend: Backend, reader: RowReader, source: RowSource
         backend.lock(order.tables or [order.model._meta.db_table])
     order.schema.check(order.model, order.alias)
     backend.staged(seen)
-    found = compare(backend, order.model, reader.scope, seen=seen, archive_missing=order.missing != "keep")
+    found = compare(
+        backend,
+        order.model,
+        reader.scope,
+        seen=seen,
+        archive_missing=order.missing != "keep",
+        may_be_empty=order.hooks.gate is not None,
+        held_keys=reader.held_keys,
+    )
+    if order.hooks.sample is not None:
+        order.hooks.sample(sampled(source, seen, reader.aside))
     result = _result(found, reader, delete=order.missing == "delete")
     if order.is_dry_run:
         if order.hooks.on_difference is not None:
             for difference in differences(backend, order.model, reader, source):
                 order.hooks.on_difference(order.model, difference)
-        return result
-    write(backend, reader, source, result, runtime_id=order.runtime_id, now=order.now)
+    else:
+        write(backend, reader, source, result, runtime_id=order.runtime_id, now=order.now)
     if order.hooks.gate is not None:
         order.hooks.gate(order.model, result, found.current)
     return result
@@ -143,14 +161,14 @@ def _fence(order: Order) -> None:
 
 def _result(found: Comparison, reader: RowReader, *, delete: bool) -> MergeResult:
     return MergeResult(
-        seen=found.seen + reader.quarantined,
+        seen=found.seen + len(reader.aside),
         inserted=found.inserted,
         archived=found.changed if delete else found.gone,
         unchanged=found.unchanged,
         duplicates=found.seen - found.inserted - found.unchanged,
         changed=found.changed,
         deleted=found.gone - found.changed if delete else 0,
-        quarantined=reader.quarantined,
+        quarantined=len(reader.aside),
     )
 
 

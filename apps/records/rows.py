@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -24,6 +25,10 @@ Values = tuple[Any, ...]
 Prepared = tuple[int, str, Values]
 #: Told of a row that does not fit; True: it was put aside, and the merge goes on without it.
 OnBadRow = Callable[[BadRow, Record], bool]
+#: Given the number of a row that fits, its hash and its values: an error, if it breaks a rule of its dataset.
+RowCheck = Callable[[int, str, Values], BadRow | None]
+#: Asked when a pass over the rows begins, with the names of their values; None: no row has to be looked at.
+BeginRows = Callable[[Sequence[str]], RowCheck | None]
 #: So many rows are read at once; and so few are looked at one by one, when something is wrong with one of them.
 BATCH, FEW = 500, 8
 
@@ -61,12 +66,20 @@ class RowReader:
     """Reads rows of one table. Every refusal names the row number, the field and the rule."""
 
     def __init__(
-        self, model: type[DataTable], scope: Mapping[str, Any] | None = None, *, on_bad_row: OnBadRow | None = None
+        self,
+        model: type[DataTable],
+        scope: Mapping[str, Any] | None = None,
+        *,
+        on_bad_row: OnBadRow | None = None,
+        begin_rows: BeginRows | None = None,
     ) -> None:
         self.model = model
         self.fields = business_fields(model)
-        self.quarantined = 0
+        #: The numbers of the rows that were put aside, and the keys of those whose key could be read.
+        self.aside: set[int] = set()
+        self.held_keys: list[tuple[Any, ...]] = []
         self._on_bad_row = on_bad_row
+        self._begin_rows = begin_rows
         self._cleaners = {field.name: cleaner(field) for field in self.fields}
         self._attributes = {field.name: field.attname for field in self.fields}
         self._required = {f.name for f in self.fields if not (f.has_default() or f.null or f.blank)}
@@ -82,8 +95,30 @@ class RowReader:
 
     def batches(self, rows: Iterable[Record]) -> Iterator[Batch]:
         """Every row, in batches. Raises `BadRow`."""
-        self.quarantined = 0
-        return self._read(rows)
+        self.aside, self.held_keys = set(), []
+        check = None if self._begin_rows is None else self._begin_rows([field.name for field in self.fields])
+        batches = self._read(rows)
+        return batches if check is None else self._checked(batches, check)
+
+    def _checked(self, batches: Iterable[Batch], check: RowCheck) -> Iterator[Batch]:
+        for batch in batches:
+            rows = zip(batch.numbers, batch.rows(), strict=True)
+            kept = [(number, *row) for number, row in rows if self._passes(number, *row, check=check)]
+            if len(kept) == len(batch.shas):
+                yield batch
+            elif kept:
+                yield _batch_of(kept)
+
+    def _passes(self, number: int, sha: str, values: Values, *, check: RowCheck) -> bool:
+        error = check(number, sha, values)
+        if error is None:
+            return True
+        row = {field.name: value for field, value in zip(self.fields, values, strict=True)}
+        if self._on_bad_row is None or not self._on_bad_row(error, row):
+            raise error
+        self.aside.add(number)
+        self.held_keys.append(tuple(values[place] for place in self.key_places))
+        return False
 
     def read(self, rows: Iterable[Record]) -> Iterator[tuple[tuple[Any, ...], str, dict[str, Any]]]:
         """`(natural key, hash, values by name)` of every row. Raises `BadRow`."""
@@ -120,8 +155,7 @@ class RowReader:
             return
         found = [each for number, row in enumerate(block, first) if (each := self._long_way(number, row)) is not None]
         if found:
-            numbers, hashes, kept = zip(*found, strict=True)
-            yield Batch(numbers, list(hashes), list(zip(*kept, strict=True)))
+            yield _batch_of(found)
 
     def _long_way(self, number: int, row: Record) -> Prepared | None:
         """Something about the row was unexpected; this finds out what, and says so."""
@@ -130,8 +164,15 @@ class RowReader:
         except BadRow as error:
             if self._on_bad_row is None or not self._on_bad_row(error, row):
                 raise
-            self.quarantined += 1
+            self.aside.add(number)
+            self._hold_key(row)
             return None
+
+    def _hold_key(self, row: Record) -> None:
+        """Remember which thing the row is about, if that can be read."""
+        with suppress(TypeError, KeyError, DoesNotFit):
+            given = self._mapping_of(row)
+            self.held_keys.append(tuple(self._cleaners[name](given[name]) for name in self.model.natural_key))
 
     def _read_slowly(self, number: int, row: Record) -> tuple[str, Values]:
         values = self._clean(number, self._as_mapping(number, row))
@@ -201,3 +242,8 @@ class RowReader:
 
     def _bad(self, number: int, field: str, rule: str, what: str) -> BadRow:
         return BadRow(f'Row {number} of {self.model.__name__}: "{field}" {what}.', row=number, field=field, rule=rule)
+
+
+def _batch_of(rows: Sequence[Prepared]) -> Batch:
+    numbers, shas, values = zip(*rows, strict=True)
+    return Batch(numbers, list(shas), list(zip(*values, strict=True)))

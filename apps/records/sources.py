@@ -6,13 +6,17 @@ import pickle
 import tempfile
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import IO, Protocol
 
 from apps.records.rows import Batch, RowReader, Values
 from collectors.contract import Record
 from collectors.toolkit.errors import StorageError
+
+#: So many rows of a merge are looked at to see how complete they are.
+SAMPLE = 500
 
 
 class RowSource(Protocol):
@@ -39,18 +43,26 @@ def opened(reader: RowReader, rows: Iterable[Record]) -> Iterator[RowSource]:
         yield spooled
 
 
+def sampled(source: RowSource, seen: int, aside: Collection[int], *, most: int = SAMPLE) -> Iterator[Values]:
+    """Some of the rows: over all of them where one can be picked, else the first."""
+    last = seen + len(aside)
+    step = max(1, last // most) if isinstance(source, Given) and source.is_list else 1
+    picked = islice((number for number in range(1, last + 1, step) if number not in aside), most)
+    return (values for _, values in source.fetch(list(picked)))
+
+
 class Given:
     """Rows that stay where they are: they can be read again. The few that are new are read a second time."""
 
     def __init__(self, reader: RowReader, rows: Iterable[Record]) -> None:
         self._reader = reader
         self._rows = rows
-        self._is_list = isinstance(rows, list | tuple)
+        self.is_list = isinstance(rows, list | tuple)
         self._marks = array("Q")
         self._numbers = array("Q")
 
     def batches(self) -> Iterator[Batch]:
-        if self._is_list:
+        if self.is_list:
             return self._reader.batches(self._rows)
         return self._marked()
 

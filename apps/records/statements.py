@@ -150,6 +150,15 @@ class Statements:
         """One row for each key to insert."""
         return f"SELECT min(dc_ord) FROM {self.diff} WHERE dc_ord IS NOT NULL GROUP BY {self._of()} ORDER BY 1"
 
+    def without_successor(self, count: int) -> str:
+        """Which of so many current rows did not come in. Takes their primary keys."""
+        gone = f"SELECT g.dc_pk FROM {self.diff} g WHERE g.dc_pk IN ({self._marks(count)})"
+        return f"{gone} AND NOT ({self._has_successor()})"
+
+    def forget(self, count: int) -> str:
+        """Leave so many current rows as they are. Takes their primary keys."""
+        return f"DELETE FROM {self.diff} WHERE dc_pk IN ({self._marks(count)})"
+
     # -- What is written --------------------------------------------------------------------------------------------
 
     def delete_missing(self) -> str:
@@ -191,6 +200,9 @@ class Statements:
         )
 
     # -- Parts ------------------------------------------------------------------------------------------------------
+
+    def _marks(self, count: int) -> str:
+        return ", ".join(["%s"] * count)
 
     def _of(self, alias: str = "") -> str:
         prefix = f"{alias}." if alias else ""

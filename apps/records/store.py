@@ -16,6 +16,7 @@ from django.db import DatabaseError, connections, router, transaction
 from apps.core.clock import utc_now
 from apps.databases.fence_table import OWN_STATEMENTS
 from apps.databases.models import RESERVED_ALIASES
+from apps.quality.judging import Judge, Quality
 from apps.records.merge import Hooks, Order, merge_rows
 from apps.records.models import DataTable
 from apps.records.preview import Difference
@@ -23,7 +24,7 @@ from apps.records.router import data_alias
 from apps.records.schema import SchemaMemory
 from collectors.contract import MergeResult, Missing, Record
 from collectors.discovery import RoomConfig
-from collectors.toolkit.errors import BadRow, MissingTable, StorageError
+from collectors.toolkit.errors import BadRow, MergeBlocked, MissingTable, StorageError
 
 log = structlog.get_logger("records")
 
@@ -65,13 +66,20 @@ class DjangoRecordStore:
     """Merges rows and keeps the sum of the numbers. In a dry run it works everything out and writes nothing."""
 
     def __init__(
-        self, *, runtime_id: str, dry_run: bool, on_merge: OnMerge | None = None, hooks: Hooks | None = None
+        self,
+        *,
+        runtime_id: str,
+        dry_run: bool,
+        on_merge: OnMerge | None = None,
+        hooks: Hooks | None = None,
+        quality: Quality | None = None,
     ) -> None:
-        """`on_merge` is told of each merge once it is committed; `hooks` have a say before that."""
+        """`on_merge` is told of each merge once it is committed; `hooks` and `quality` have a say before that."""
         self.runtime_id = runtime_id
         self.dry_run = dry_run
         self.on_merge = on_merge
         self.hooks = hooks or Hooks(on_difference=tell_difference)
+        self.quality = quality
         self.totals = MergeResult()
         self._schema = SchemaMemory()
         self._block: _Block | None = None
@@ -100,12 +108,23 @@ class DjangoRecordStore:
             if missing != "keep":
                 self._block.add_snapshot(model, scope or {})
         with explained(alias):
-            result = merge_rows(self._order(model, alias, scope or {}, missing), rows)
+            judge = self._judge(model, scope, missing, complete=complete)
+            order = self._order(model, alias, scope or {}, missing)
+            result = merge_rows(order, rows) if judge is None else _judged(judge, order, rows)
+            if judge is not None:
+                transaction.on_commit(judge.stored, using=alias)
             if self.on_merge is not None:
                 tell = partial(self.on_merge, model, result, alias=alias, dry_run=self.dry_run)
                 transaction.on_commit(tell, using=alias)
         self.totals += result
         return result
+
+    def _judge(
+        self, model: type[DataTable], scope: Mapping[str, Any] | None, missing: Missing, *, complete: bool
+    ) -> Judge | None:
+        if self.quality is None:
+            return None
+        return self.quality.judge(model, scope=scope, missing=missing, complete=complete)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -157,6 +176,18 @@ class DjangoRecordStore:
             schema=self._schema,
             tables=() if self._block is None else _tables_beside(model, alias),
         )
+
+
+def _judged(judge: Judge, order: Order, rows: Iterable[Record]) -> MergeResult:
+    """The merge, with the rules of the dataset having a say."""
+    hooks = replace(
+        order.hooks, on_bad_row=judge.on_bad_row, begin_rows=judge.begin_rows, sample=judge.sample, gate=judge.gate
+    )
+    try:
+        return merge_rows(replace(order, hooks=hooks), rows)
+    except (BadRow, MergeBlocked) as error:
+        judge.refused(error)
+        raise
 
 
 def _tables_beside(model: type[DataTable], alias: str) -> list[str]:

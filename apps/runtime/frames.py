@@ -14,6 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 from apps.databases.objects import TouchedObject, objects_of, record_touches
 from apps.databases.touching import Touched
 from apps.logs.models import Log
+from apps.quality.frames import KINDS as JUDGED
+from apps.quality.frames import store_frames as store_judged
 from apps.runtime.batch import Batch
 from apps.runtime.functions import store_function_frames
 from apps.runtime.models import Runtime
@@ -133,6 +135,8 @@ def apply_frames(batch: Batch) -> None:
     if values:
         Runtime.objects.filter(pk=run_id).update(**values)
     _record_touches(batch)
+    if judged := [frame for frame in batch.others if frame.kind in JUDGED]:
+        store_judged(run_id, batch.journal.app_id, judged)
     functions = [frame.data for frame in batch.others if frame.kind == "function"]
     if functions and batch.journal.app_id is not None:
         store_function_frames(run_id, batch.journal.app_id, functions)

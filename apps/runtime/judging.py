@@ -18,8 +18,8 @@ from apps.runtime.verdicts import PLATFORM
 NUMBERS = frozenset(
     {
         "is_complete", "task_size", "solved", "failed", "rows_seen", "rows_inserted", "rows_archived", "rows_unchanged",
-        "rows_quarantined", "request_count", "request_mean_ms", "request_p95_ms", "error_rate", "exception_count",
-        "is_blocked", "error_category", "peak_memory_bytes", "cpu_s",
+        "rows_deleted", "rows_quarantined", "request_count", "request_mean_ms", "request_p95_ms", "error_rate",
+        "exception_count", "is_blocked", "error_category", "peak_memory_bytes", "cpu_s",
     }
 )  # fmt: skip
 

@@ -145,6 +145,7 @@ class Runtime(models.Model):
     rows_inserted = models.PositiveIntegerField(default=0)
     rows_archived = models.PositiveIntegerField(default=0)
     rows_unchanged = models.PositiveIntegerField(default=0)
+    rows_deleted = models.PositiveIntegerField(default=0)
     rows_quarantined = models.PositiveIntegerField(default=0)
     journal_complete = models.BooleanField(
         null=True, blank=True, help_text="Whether everything the run said is in the database."

@@ -21,6 +21,7 @@ from django.db import DatabaseError
 from apps.core.clock import utc_now
 from apps.runtime.claims import begin
 from apps.runtime.ending import end_run
+from apps.runtime.frames import ROWS
 from apps.runtime.interrupts import Interrupts, RunInterrupted
 from apps.runtime.journals import journal_root, open_journal
 from apps.runtime.judging import LONGEST_CATEGORY
@@ -186,10 +187,7 @@ def _numbers(wiring: Wiring, progress: Progress, end: End) -> dict[str, Any]:
         "task_size": progress.size,
         "solved": progress.solved,
         "failed": progress.failed,
-        "rows_seen": totals.seen,
-        "rows_inserted": totals.inserted,
-        "rows_archived": totals.archived,
-        "rows_unchanged": totals.unchanged,
+        **{f"rows_{name}": getattr(totals, name) for name in (*ROWS, "deleted", "quarantined")},
         "request_count": wiring.metrics.count,
         "request_mean_ms": wiring.metrics.mean_ms,
         "error_rate": wiring.metrics.error_rate,

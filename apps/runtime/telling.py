@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any
 
 from apps.databases.closing import closed_at_the_end
 from apps.databases.touching import Touched, Touching, note
@@ -30,6 +31,11 @@ def tell_merge(model: type[DataTable], result: MergeResult, *, alias: str, dry_r
             "action": "compare" if dry_run else "merge",
         }
         service.journal.write("object", {**about, **asdict(result)})
+
+
+def tell_quality(kind: str, about: dict[str, Any]) -> bool:
+    """What the rules found; False when it could not be written down."""
+    return service.journal is not None and service.journal.write(kind, about)
 
 
 @contextmanager

@@ -58,6 +58,8 @@ class Terminal:
         self.out.write(
             f"  seen {run.rows_seen}   {would}inserted {run.rows_inserted}   {would}archived {run.rows_archived}   "
             f"unchanged {run.rows_unchanged}"
+            + (f"   {would}deleted {run.rows_deleted}" if run.rows_deleted else "")
+            + (f"   {would}quarantined {run.rows_quarantined}" if run.rows_quarantined else "")
         )
         if run.failed:
             self.out.write(f"  {run.failed} of {run.solved + run.failed} items failed; the log of the run has each")

@@ -10,11 +10,12 @@ import structlog
 from django.conf import settings
 
 from apps.databases.database import Databases
+from apps.quality.judging import Quality
 from apps.records.merge import Hooks
 from apps.records.store import DjangoRecordStore, tell_difference
 from apps.runtime.fencing import EpochFence
 from apps.runtime.models import Runtime
-from apps.runtime.telling import TellingPool, tell_merge
+from apps.runtime.telling import TellingPool, tell_merge, tell_quality
 from collectors.contract import Context, ProgressReport, StopSignal
 from collectors.loader import Source
 from collectors.toolkit.http import ClientPool, Profile, RequestMetrics, Session, networks
@@ -53,7 +54,10 @@ def wire(
     clients = TellingPool(session)
     fence = EpochFence(run)
     hooks = Hooks(on_difference=tell_difference, prepare=fence.prepare, fence=fence)
-    records = DjangoRecordStore(runtime_id=run.pk, dry_run=run.is_dry_run, on_merge=tell_merge, hooks=hooks)
+    quality = Quality(runtime_id=run.pk, dry_run=run.is_dry_run, tell=tell_quality)
+    records = DjangoRecordStore(
+        runtime_id=run.pk, dry_run=run.is_dry_run, on_merge=tell_merge, hooks=hooks, quality=quality
+    )
     databases = Databases(merge=records.merge, dry_run=run.is_dry_run, prepare=fence.prepare, fence=fence)
     context = Context(
         args=args,

@@ -25,6 +25,8 @@
     |-- LocalIOError         category "io": a local file cannot be read or written; a blocker
     `-- StorageError         category "database", a blocker; always ends the run, nothing is written
         |-- BadRow               a row that does not fit its table
+        |   `-- RuleBroken           category "quality", no blocker: a row that breaks a rule of its dataset
+        |-- MergeBlocked         category "quality", no blocker: a rule of the dataset stopped the merge
         |-- MissingTable         the table of a model does not exist
         `-- DatabaseError        at `context.database(...)`; its tree is in toolkit/database/errors.py
 
@@ -220,6 +222,18 @@ class BadRow(StorageError):
         """The number of the row in its merge, from 1."""
         self.field = field
         self.rule = rule
+
+
+class RuleBroken(BadRow):
+    """A row fits its table, but breaks a rule of its dataset; `rule` is the name of the rule."""
+
+    category = "quality"
+
+
+class MergeBlocked(StorageError):
+    """A rule of the dataset stopped a merge as a whole."""
+
+    category = "quality"
 
 
 class MissingTable(StorageError):

@@ -50,6 +50,7 @@ INSTALLED_APPS: list[Any] = [
     "apps.records",
     "apps.credentials",
     "apps.notifications",
+    "apps.quality",
     "apps.logs",
     "apps.databases",
     "apps.registry",

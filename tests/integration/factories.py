@@ -71,7 +71,7 @@ def make_source(main: Callable[[Context], Outcome | None], code: str = BOOKS) ->
     return Source(parse_code(code), None, lambda context: main(context) or Outcome())
 
 
-def storing(rows: Iterable[dict[str, Any]], **options: Any) -> Callable[[Context], None]:
+def storing(rows: Iterable[Any], **options: Any) -> Callable[[Context], None]:
     """A main that merges these books."""
 
     def main(context: Context) -> None:
