@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.accounts.models import AuditEntry
 from apps.core.clock import utc_now
+from apps.logs.models import JournalFile
+from apps.quality.judging import Quality
 from apps.quality.models import QuarantinedRow, Rule
 from apps.records.replay import MASKED, replay
+from apps.records.store import DjangoRecordStore
 from apps.runtime.journals import journal_root
 from apps.runtime.models import State
 from apps.runtime.shipper import Shipper
@@ -193,20 +199,16 @@ def test_the_quarantine_outlives_a_merge_that_is_stopped_or_rolled_back() -> Non
 
 
 def test_a_merge_that_is_tried_again_puts_its_rows_aside_once() -> None:
-    from django.db import OperationalError
-
     rule("range", "quarantine", field="stock", maximum=100)
 
     def main(context: Context) -> None:
         fence, tries = context.records.hooks.fence, [1]  # type: ignore[attr-defined]
 
-        def trouble(alias: str) -> None:
+        def trouble(alias: str, tables: Sequence[str]) -> None:
             if tries:
                 tries.pop()
                 raise OperationalError("database is locked") from _Busy()
-            fence(alias)
-
-        from dataclasses import replace
+            fence(alias, tables)
 
         context.records.hooks = replace(context.records.hooks, fence=trouble)  # type: ignore[attr-defined]
         context.records.merge(Book, [*books(range(3)), book(4, stock=500)])
@@ -292,8 +294,6 @@ def test_a_long_row_waits_whole_and_one_that_is_too_long_stops_the_merge() -> No
 
 
 def test_what_was_shipped_twice_is_there_once() -> None:
-    from apps.logs.models import JournalFile
-
     rule("range", "quarantine", field="stock", maximum=100)
     run = merge(book(1), book(2, stock=500))
     JournalFile.objects.filter(runtime=run).update(offset=0, seq=0, sealed_at=None)
@@ -329,9 +329,6 @@ _books = st.lists(st.tuples(st.integers(0, 5), st.sampled_from([1, 2, 500, None,
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(_books, _books, st.sampled_from(["archive", "delete", "keep"]))
 def test_seen_is_duplicates_quarantined_inserted_and_unchanged(first: Any, second: Any, missing: str) -> None:
-    from apps.quality.judging import Quality
-    from apps.records.store import DjangoRecordStore
-
     Book.objects.all().delete()
     Rule.objects.all().delete()
     rule("range", "quarantine", field="stock", maximum=100)
