@@ -52,9 +52,10 @@ class RowTallies:
         }
         self.broken = 0
         """Rows that broke at least one rule, warnings included."""
-        # What is worst is looked for first: a row that blocks need not be put aside.
+        # What is worst is looked for first: a row that blocks need not be put aside. Whether there was an earlier row
+        # is asked at last, and of rows that are stored alone: one that is put aside stands in nobody's way.
         order: dict[Severity, int] = {"block": 0, "quarantine": 1, "warn": 2}
-        self._ordered = sorted(self.tallies, key=lambda tally: order[tally.severity])
+        self._ordered = sorted(self.tallies, key=lambda tally: (tally.kind == "unique", order[tally.severity]))
 
     @property
     def is_needed(self) -> bool:
@@ -70,6 +71,8 @@ class RowTallies:
         row = dict(zip(self.names, (*values, sha), strict=True))
         error, is_broken = None, False
         for tally in self._ordered:
+            if error is not None and tally.kind == "unique":
+                break
             fault = tally.check(row)
             if fault is None:
                 continue

@@ -40,7 +40,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 class Prices:
     """A table as a rule sees it."""
 
-    natural_key = ("sku",)
+    natural_key: tuple[str, ...] = ("sku",)
 
     def convert(self, field: str, value: Any) -> Any:
         return Decimal(str(value)) if field == "price" else value
@@ -149,7 +149,7 @@ def test_an_empty_result_is_one_that_would_take_rows_away(given: Facts, is_empty
     ],
     ids=["half", "more than half", "all changed", "deleted", "empty, which the other rule judges"],
 )
-def test_more_than_half_of_the_rows_is_too_much(numbers: dict[str, int], is_much: bool) -> None:
+def test_more_than_half_of_the_rows_is_too_much(numbers: dict[str, Any], is_much: bool) -> None:
     assert bool(ArchivedShare().fault(facts(**numbers))) is is_much
 
 
