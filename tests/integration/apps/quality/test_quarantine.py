@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,14 +22,17 @@ from apps.core.clock import utc_now
 from apps.logs.models import JournalFile
 from apps.quality.judging import Quality
 from apps.quality.models import QuarantinedRow, Rule
+from apps.records.merge import Hooks
 from apps.records.replay import MASKED, replay
 from apps.records.store import DjangoRecordStore
-from apps.runtime.journals import journal_root
+from apps.runtime.journals import journal_root, open_journal
 from apps.runtime.models import State
 from apps.runtime.shipper import Shipper
+from apps.runtime.telling import tell_quality
 from collectors.contract import Context
 from collectors.sources.examples.shop.books.models import Book
 from collectors.toolkit.journal.known import known
+from collectors.toolkit.journal.service import service
 from tests.integration.apps.quality.runs import (
     LABEL,
     current,
@@ -39,7 +44,7 @@ from tests.integration.apps.quality.runs import (
     room_rules,
     rule,
 )
-from tests.integration.factories import book, books, storing
+from tests.integration.factories import book, books, make_app, make_run, storing
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
@@ -196,6 +201,30 @@ def test_the_quarantine_outlives_a_merge_that_is_stopped_or_rolled_back() -> Non
     assert failed.state == State.FAILED
     assert [row.runtime for row in held()] == [stopped.pk, failed.pk]
     assert len(current()) == 10
+
+
+def test_the_quarantine_outlives_the_death_of_the_process_in_the_middle_of_a_merge() -> None:
+    rule("range", "quarantine", field="stock", maximum=100)
+    run = make_run(make_app(), State.RUNNING)
+    connections.close_all()
+
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with service.writing_to(open_journal(run)):
+                # Everything is written, and the next word would be COMMIT.
+                hooks = Hooks(fence=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+                quality = Quality(runtime_id=run.pk, tell=tell_quality)
+                records = DjangoRecordStore(runtime_id=run.pk, dry_run=False, hooks=hooks, quality=quality)
+                records.merge(Book, [*books(range(3)), book(4, stock=500)])
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(pid, 0)
+    Shipper(journal_root()).drain(run.pk)
+
+    assert os.WIFSIGNALED(status)
+    assert current() == {}
+    assert [(row.row, row.runtime) for row in held()] == [(4, run.pk)]
 
 
 def test_a_merge_that_is_tried_again_puts_its_rows_aside_once() -> None:
