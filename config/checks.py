@@ -212,6 +212,15 @@ def check_https(settings: Settings) -> Iterator[CheckMessage]:
         )
 
 
+def check_proxy_count(settings: Settings) -> Iterator[CheckMessage]:
+    if settings.general.profile == "production" and settings.web.behind_proxy and settings.web.proxy_count == 0:
+        yield Warning(
+            "DC_WEB_BEHIND_PROXY is on and DC_WEB_PROXY_COUNT is 0: everybody seems to come from the proxy's address.",
+            hint="Set DC_WEB_PROXY_COUNT to the number of your proxies that add to X-Forwarded-For, usually 1.",
+            id="dc.W011",
+        )
+
+
 ALWAYS: tuple[Check, ...] = (
     check_names,
     check_public_url,
@@ -226,7 +235,7 @@ ALWAYS: tuple[Check, ...] = (
 )
 #: Asked for where tables are: by `migrate`, `check --database` and `config --check`.
 TABLES: tuple[Check, ...] = (check_keys_are_set,)
-DEPLOY: tuple[Check, ...] = (check_production_database, check_production_url, check_https)
+DEPLOY: tuple[Check, ...] = (check_production_database, check_production_url, check_https, check_proxy_count)
 
 
 def _is_loopback(host: str) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import django.contrib.auth.admin as auth_admin
 from django.contrib import admin, messages
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -21,9 +22,11 @@ from django.views.decorators.http import require_POST
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from apps.accounts.granted_admin import ModelAdmin, ReadOnlyAdmin
-from apps.accounts.models import AuditEntry, LoginLink, RoleGrant, User
+from apps.accounts.models import AuditEntry, Lockout, LoginLink, RoleGrant, User
+from apps.accounts.policy import may
 from apps.accounts.roles import ROLES
 from apps.accounts.services import LIFETIME, UserMayNotSignIn, issue_login_link
+from apps.accounts.signing_in import end_sessions
 from apps.core.clock import utc_now
 from apps.core.labels import label
 from apps.core.templatetags.facts import ago
@@ -100,7 +103,25 @@ class UserAdmin(_Users):
 
     def get_urls(self) -> list[URLPattern]:
         link = self.admin_site.admin_view(require_POST(never_cache(self.make_login_link)))
-        return [path("<int:user_id>/login-link/", link, name="accounts_user_login_link"), *super().get_urls()]
+        end = self.admin_site.admin_view(require_POST(self.end_sessions))
+        return [
+            path("<int:user_id>/login-link/", link, name="accounts_user_login_link"),
+            path("<int:user_id>/end-sessions/", end, name="accounts_user_end_sessions"),
+            *super().get_urls(),
+        ]
+
+    def end_sessions(self, request: HttpRequest, user_id: int) -> HttpResponse:
+        """Log a person out everywhere; whoever does it to themselves stays here."""
+        user = self.get_object(request, str(user_id))
+        is_self = request.user.pk == user_id
+        if user is None or not (is_self or self.has_change_permission(request, user)):
+            raise PermissionDenied
+        actor: Any = request.user
+        end_sessions(user=user, actor=actor, now=utc_now())
+        if is_self:
+            update_session_auth_hash(request, user)
+        self.message_user(request, f"{user.username} is logged out everywhere{' else' if is_self else ''}.")
+        return redirect(reverse("admin:accounts_user_change", args=[user_id]))
 
     def make_login_link(self, request: HttpRequest, user_id: int) -> HttpResponse:
         """Shows the link once; it is kept nowhere."""
@@ -207,6 +228,36 @@ class RoleGrantAdmin(ModelAdmin[RoleGrant]):
     @admin.display(description="since", ordering="created_at")
     def created(self, grant: RoleGrant) -> str:
         return ago(grant.created_at)
+
+
+@admin.register(Lockout)
+class LockoutAdmin(ReadOnlyAdmin[Lockout]):
+    """Who has to wait before the next password, or is on the way to it."""
+
+    list_display = ("name", "address", "state", "failures", "last_attempt")
+    search_fields = ("name", "address")
+    fields = ("name", "address", "failures", "last_at", "locked_until")
+    actions = ("unlock",)
+
+    @admin.display(description="state", ordering="locked_until")
+    def state(self, row: Lockout) -> str:
+        if row.locked_until is None or row.locked_until <= utc_now():
+            return label("open", "default")
+        return label(f"locked, {ago(row.locked_until)}", "danger")
+
+    @admin.display(description="last attempt", ordering="last_at")
+    def last_attempt(self, row: Lockout) -> str:
+        return ago(row.last_at)
+
+    def has_unlock_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, "accounts.delete_lockout")
+
+    @admin.action(description="Unlock", permissions=["unlock"])
+    def unlock(self, request: HttpRequest, rows: QuerySet[Lockout]) -> None:
+        for row in rows:
+            self.log_change(request, row, f"Unlocked after {row.failures} wrong passwords.")
+        count = rows.delete()[0]
+        self.message_user(request, f"{count} unlocked.", messages.SUCCESS)
 
 
 @admin.register(AuditEntry)

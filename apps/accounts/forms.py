@@ -1,10 +1,12 @@
-"""Forms of API clients and grants."""
+"""Forms of signing in and of API clients."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.exceptions import ValidationError
+from unfold.forms import AuthenticationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget
 
 from apps.accounts.models import Client
@@ -25,16 +27,28 @@ TYPES = (
 )
 
 
+class LoginForm(AuthenticationForm):  # type: ignore[misc]
+    """Name and password. Somebody who has to wait is told so, and not whether the password was right."""
+
+    def get_invalid_login_error(self) -> ValidationError:
+        locked = getattr(self.request, "lockout", None)
+        if locked is not None:
+            return ValidationError(str(locked), code="locked")
+        error: ValidationError = super().get_invalid_login_error()
+        return error
+
+
 class ClientForm(_ClientForm):
     """An API client. Its secret is made by us and shown once, so there is no field for it."""
 
     authorization_grant_type = forms.ChoiceField(label="Acts", choices=GRANTS, widget=UnfoldAdminSelectWidget)
     client_type = forms.ChoiceField(label="Kind", choices=TYPES, widget=UnfoldAdminSelectWidget)
     scopes = forms.MultipleChoiceField(
-        choices=[(name, f"{name}: {text}") for name, text in SCOPES.items()],
+        choices=[(name, name) for name in SCOPES],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         initial=["read"],
-        help_text="The most its tokens may do. A person's tokens never do more than the person may.",
+        help_text="The most its tokens may do, and never more than their owner may. "
+        + " ".join(f"{name}: {text}." for name, text in SCOPES.items()),
     )
 
     class Meta:
@@ -52,9 +66,7 @@ class ClientForm(_ClientForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "redirect_uris" in self.fields:
-            self.fields[
-                "redirect_uris"
-            ].help_text = (
-                "For authorization code: where people are sent back to, one a line, exactly as the client says it."
-            )
+        addresses = self.fields.get("redirect_uris")
+        if addresses is not None:
+            addresses.widget.attrs["rows"] = 3
+            addresses.help_text = "Where people are sent back to, one a line, exactly as the client says it."

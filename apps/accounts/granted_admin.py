@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from apps.accounts import audit
-from apps.accounts.policy import everywhere, may, narrow
+from apps.accounts.policy import everywhere, is_partial, may, narrow
 from apps.core.admin import ModelAdmin as _ModelAdmin
 from apps.core.clock import utc_now
 
@@ -25,7 +25,7 @@ class ModelAdmin(_ModelAdmin[_M]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[_M]:
         rows = super().get_queryset(request)
-        if everywhere(request.user, self.permission("change")) or self._is_viewed_by_other_rules():
+        if not is_partial(rows.model) or everywhere(request.user, self.permission("change")):
             return rows
         return narrow(request.user, self.permission("view"), rows)
 
@@ -43,15 +43,13 @@ class ModelAdmin(_ModelAdmin[_M]):
 
     def allowed(self, request: HttpRequest, permission: str, rows: QuerySet[_M]) -> QuerySet[_M]:
         """Those of the rows that were chosen for which one has the permission; says so when there are others."""
+        if everywhere(request.user, permission):
+            return rows
         allowed = narrow(request.user, permission, rows)
         refused = rows.count() - allowed.count()
         if refused:
             self.message_user(request, f"{refused} left out: you may not do this with them.", messages.WARNING)
         return allowed
-
-    def _is_viewed_by_other_rules(self) -> bool:
-        """For pages whose rows are shown by the permission of another model."""
-        return False
 
     # -- Audit ---------------------------------------------------------------------------------------------------------
 

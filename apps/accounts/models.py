@@ -38,6 +38,8 @@ class User(AbstractUser):
     _password: str | None
     _was: tuple[str, bool] | None = None
     _principal: Any = None
+    has_grants: bool | None = None
+    """Whether anything was granted to them; None where nobody asked along."""
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> User:
@@ -241,6 +243,23 @@ class RoleGrant(models.Model):
 
     def _key(self) -> str:
         return " ".join(str(getattr(self, f"{name}_id") or "-") for name in (*self.WHO, *self.WHERE)) + f" {self.role}"
+
+
+class Lockout(models.Model):
+    """Wrong passwords of one name from one address, or of all names from one address (`lockout.py`)."""
+
+    key = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of what is counted.")
+    name = models.CharField(max_length=150, blank=True, help_text="The user name.")
+    address = models.CharField(max_length=64, blank=True, help_text="An IPv4 address, or an IPv6 network.")
+    failures = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField("last attempt")
+    locked_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-last_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} from {self.address or 'nowhere'}"
 
 
 class AuditEntry(models.Model):

@@ -116,9 +116,6 @@ class TokenAdmin(ReadOnlyAdmin[Any]):
     fields = ("application", "user", "created", "expires", "scope")
     actions = ("revoke_tokens",)
 
-    def _is_viewed_by_other_rules(self) -> bool:
-        return True
-
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may(request.user, MAY_SEE)
 

@@ -71,6 +71,11 @@ def everywhere(asker: Any, permission: str) -> bool:
     return _is_open(principal, permission) and _everywhere(principal, permission)
 
 
+def is_partial(model: type[Model]) -> bool:
+    """Whether people may be granted a part of its rows."""
+    return model._meta.label_lower in APP_OF or model._meta.label_lower in _INSIDE
+
+
 def narrow(asker: Any, permission: str, queryset: QuerySet[_M]) -> QuerySet[_M]:
     """The rows of `queryset` for which `asker` has `permission`."""
     principal = principal_of(asker)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Model, Q
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from apps.accounts.models import Client, RoleGrant, User
 
@@ -66,7 +66,16 @@ def principal_of(asker: Any) -> Principal:
     return known
 
 
+def with_grants(people: QuerySet[User]) -> QuerySet[User]:
+    """The people, each with `has_grants`: so that nothing is asked for those who have none."""
+    grants = RoleGrant.objects.filter(Q(user=OuterRef("pk")) | Q(people__user=OuterRef("pk")))
+    annotation: dict[str, Any] = {"has_grants": Exists(grants)}
+    return people.annotate(**annotation)
+
+
 def _grants_of(principal: Principal) -> Sequence[RoleGrant]:
+    if principal.user is not None and principal.user.has_grants is False:
+        return []
     if principal.user is not None:
         whose = Q(user=principal.user) | Q(people__in=principal.user.groups.all())
     else:

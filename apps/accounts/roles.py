@@ -71,6 +71,8 @@ ADMIN = DEVELOPER | {
     "accounts.add_loginlink",
     "accounts.delete_loginlink",
     *(f"accounts.{verb}_{model}" for verb in ("view", "add", "change", "delete") for model in ("rolegrant", "client")),
+    "accounts.view_lockout",
+    "accounts.delete_lockout",
     "auth.view_group",
     "auth.add_group",
     "auth.change_group",

@@ -134,10 +134,10 @@ class Section:
 
 
 def _on_behalf(view: View) -> View:
-    """What it writes into the audit trail names the client and the address that asked."""
+    """What it writes into the audit trail names the client that asked; the middleware knows the address."""
 
     def answered(request: HttpRequest, **values: Any) -> HttpResponse:
-        with asking(client=asker(request).client, address=request.META.get("REMOTE_ADDR") or None):
+        with asking(client=asker(request).client):
             return view(request, **values)
 
     return _alike(answered, view)

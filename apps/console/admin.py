@@ -17,15 +17,17 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.accounts.granted_admin import ModelAdmin
+from apps.accounts.policy import may
 from apps.console.app_form import FIELDSETS, AppForm, time_zone_field
 from apps.console.clock_admin import retheme
 from apps.console.selectors import newest_first, strips
 from apps.console.start_form import StartForm
 from apps.console.tables import visible_tables
-from apps.core.admin import ModelAdmin
 from apps.core.clock import utc_now
 from apps.core.labels import label
 from apps.core.templatetags.facts import ago
+from apps.registry.admin import GroupFilter
 from apps.registry.cron import BadSchedule, zone_named
 from apps.registry.models import App
 from apps.registry.schedules import describe_schedule, next_due_times
@@ -83,7 +85,7 @@ class AppAdmin(ModelAdmin[App]):
     form = AppForm
     change_form_template = "console/app_change_form.html"
     list_display = ("code", "enabled", "last_state", "last_run", "schedule_text", "next_run", "owner")
-    list_filter = ("is_enabled", ScheduleFilter, "parent__group")
+    list_filter = ("is_enabled", ScheduleFilter, GroupFilter)
     list_select_related = ("owner",)
     list_fullwidth = True
     search_fields = ("code", "description")
@@ -135,11 +137,11 @@ class AppAdmin(ModelAdmin[App]):
 
     # -- Actions on many -----------------------------------------------------------------------------------------------
 
-    def has_run_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm(VERBS[Command.Verb.START][0]))
+    def has_run_permission(self, request: HttpRequest, app: App | None = None) -> bool:
+        return may(request.user, VERBS[Command.Verb.START][0], app)
 
-    def has_switch_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm(VERBS[Command.Verb.ENABLE][0]))
+    def has_switch_permission(self, request: HttpRequest, app: App | None = None) -> bool:
+        return may(request.user, VERBS[Command.Verb.ENABLE][0], app)
 
     @admin.action(description="Run now", permissions=["run"])
     def start_apps(self, request: HttpRequest, apps: QuerySet[App]) -> None:
@@ -162,7 +164,7 @@ class AppAdmin(ModelAdmin[App]):
         self._command_all(request, apps, Command.Verb.DISABLE)
 
     def _command_all(self, request: HttpRequest, apps: QuerySet[App], verb: Command.Verb) -> None:
-        commands = [self._command(request, app, verb) for app in apps]
+        commands = [self._command(request, app, verb) for app in self.allowed(request, VERBS[verb][0], apps)]
         refused = [command.reason for command in commands if command.state == Command.Progress.NOT_EXECUTED]
         done = len(commands) - len(refused)
         if done:
@@ -210,12 +212,12 @@ class AppAdmin(ModelAdmin[App]):
         except BadOrder as error:
             self.message_user(request, str(error), messages.ERROR)
             return redirect(reverse("admin:registry_app_change", args=[app.pk]))
-        if not request.user.has_perm(VERBS[verb][0]):
+        if not may(request.user, VERBS[verb][0], app):
             raise PermissionDenied
         return self._told(request, app, self._command(request, app, verb))
 
     def _keep(self, request: HttpRequest, app: App) -> HttpResponse:
-        if not self.has_switch_permission(request):
+        if not self.has_switch_permission(request, app):
             raise PermissionDenied
         issuer: Any = request.user
         if cancel_removal(app, source=Command.Source.ADMIN, issuer=issuer, now=utc_now()):
@@ -227,7 +229,7 @@ class AppAdmin(ModelAdmin[App]):
     def start_view(self, request: HttpRequest, app_id: int) -> HttpResponse:
         """A run with other arguments than those of the app."""
         app = self._app(request, app_id)
-        if not self.has_run_permission(request):
+        if not self.has_run_permission(request, app):
             raise PermissionDenied
         form = StartForm(app, request.POST if request.method == "POST" else None)
         if form.is_valid():
@@ -274,8 +276,8 @@ class AppAdmin(ModelAdmin[App]):
             "schedule": describe_schedule(app),
             "due": _due_times(app),
             "tables": visible_tables(request, only_app=app.code),
-            "may_run": self.has_run_permission(request),
-            "may_switch": self.has_switch_permission(request),
+            "may_run": self.has_run_permission(request, app),
+            "may_switch": self.has_switch_permission(request, app),
             "measured_at": utc_now(),
         }
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django_celery_beat.models import ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from apps.core.admin import ModelAdmin
+from apps.accounts.granted_admin import ModelAdmin
 
 if TYPE_CHECKING:
     _Tasks = ModelAdmin[Any]

@@ -8,10 +8,14 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import escape
 
+from apps.accounts.policy import everywhere, may
 from apps.console.tables import visible_tables
 
 #: With more tables than this the sidebar names the first ones and links to the page of all.
 TABLES_SHOWN = 12
+
+#: Pages about everything there is: a role for a part does not open them.
+FOR_ALL = frozenset({"logs_errorgroup_changelist", "logs_swepttable_changelist"})
 
 #: Group -> (title, icon, URL name, the permission that opens it).
 GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
@@ -69,6 +73,7 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
         ("Roles", "group", "auth_group_changelist", "auth.view_group"),
         ("Grants", "rule", "accounts_rolegrant_changelist", "accounts.view_rolegrant"),
         ("API clients", "smart_toy", "accounts_client_changelist", "accounts.view_client"),
+        ("Lockouts", "lock_clock", "accounts_lockout_changelist", "accounts.view_lockout"),
         ("Login links", "key", "accounts_loginlink_changelist", "accounts.view_loginlink"),
         ("Audit", "fact_check", "accounts_auditentry_changelist", "accounts.view_auditentry"),
     ],
@@ -82,7 +87,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         items = [
             {"title": entry, "icon": icon, "link": reverse(f"admin:{name}")}
             for entry, icon, name, permission in entries
-            if request.user.has_perm(permission)
+            if (everywhere if name in FOR_ALL else may)(request.user, permission)
         ]
         sections.append({"title": title, "separator": True, "items": items})
         if title == "Registry":

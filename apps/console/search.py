@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
+from apps.accounts.policy import may, narrow
 from apps.registry.models import App
 from apps.runtime.models import Runtime
 
@@ -16,7 +17,8 @@ LEAST_OF_AN_ID = 4
 def palette(request: HttpRequest, term: str) -> list[SearchResult]:
     """Apps by words of their code, and runs by the beginning of their id, as far as this person may see them."""
     found = []
-    if request.user.has_perm("registry.view_app"):
+    if may(request.user, "registry.view_app"):
+        apps = narrow(request.user, "registry.view_app", App.objects.filter(code__icontains=term))
         found += [
             SearchResult(
                 title=app.code,
@@ -24,9 +26,10 @@ def palette(request: HttpRequest, term: str) -> list[SearchResult]:
                 link=reverse("admin:registry_app_change", args=[app.pk]),
                 icon="apps",
             )
-            for app in App.objects.filter(code__icontains=term)[:APPS]
+            for app in apps[:APPS]
         ]
-    if len(term) >= LEAST_OF_AN_ID and request.user.has_perm("runtime.view_runtime"):
+    if len(term) >= LEAST_OF_AN_ID and may(request.user, "runtime.view_runtime"):
+        runs = narrow(request.user, "runtime.view_runtime", Runtime.objects.filter(pk__startswith=term))
         found += [
             SearchResult(
                 title=f"Run {run.pk[:8]}",
@@ -34,6 +37,6 @@ def palette(request: HttpRequest, term: str) -> list[SearchResult]:
                 link=reverse("admin:runtime_runtime_change", args=[run.pk]),
                 icon="play_circle",
             )
-            for run in Runtime.objects.filter(pk__startswith=term).select_related("app")[:RUNS]
+            for run in runs.select_related("app")[:RUNS]
         ]
     return found

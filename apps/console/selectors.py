@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Window
 
+from apps.accounts.policy import may, narrow
 from apps.console.tables import page_errors
 from apps.registry.models import App
 from apps.runtime.models import LIVE, Runtime, State
@@ -86,20 +88,22 @@ class HomePage:
         return bool(self.broken_rooms or self.disabled or self.failures)
 
 
-def home_page(*, now: datetime) -> HomePage:
-    """Read the home page."""
+def home_page(*, now: datetime, asker: Any) -> HomePage:
+    """Read the home page, as far as `asker` sees apps and runs."""
+    apps = narrow(asker, "registry.view_app", App.objects.all())
+    runs = narrow(asker, "runtime.view_runtime", Runtime.objects.select_related("app"))
     # Counted in the same query: the order takes a look at every app anyway.
-    shown = list(newest_first(App.objects.annotate(app_count=Window(Count("*"))))[:APPS_SHOWN])
+    shown = list(newest_first(apps.annotate(app_count=Window(Count("*"))))[:APPS_SHOWN])
     return HomePage(
         measured_at=now,
-        day=_day(now),
-        broken_rooms=broken_rooms(),
-        disabled=list(App.objects.exclude(fatal=App.Fatal.NONE).order_by("-fatal_at", "code")[:50]),
-        failures=_failures(),
-        live=list(_runs().filter(state__in=OPEN).order_by("queued_at", "id")[:50]),
+        day=_day(now, runs),
+        broken_rooms=[room for room in broken_rooms() if may(asker, "registry.view_app", room.app_code)],
+        disabled=list(apps.exclude(fatal=App.Fatal.NONE).order_by("-fatal_at", "code")[:50]),
+        failures=_failures(apps, runs),
+        live=list(runs.filter(state__in=OPEN).order_by("queued_at", "id")[:50]),
         # "not open" rather than "ended": almost every run has ended, so the index by time is the one to walk.
-        recent=list(_runs().exclude(state__in=OPEN).order_by("-queued_at", "-id")[:RUNS_SHOWN]),
-        due=list(App.objects.filter(is_enabled=True, next_run_at__isnull=False).order_by("next_run_at")[:DUE_SHOWN]),
+        recent=list(runs.exclude(state__in=OPEN).order_by("-queued_at", "-id")[:RUNS_SHOWN]),
+        due=list(apps.filter(is_enabled=True, next_run_at__isnull=False).order_by("next_run_at")[:DUE_SHOWN]),
         lines=strips(shown, STRIP),
         app_count=shown[0].app_count if shown else 0,  # type: ignore[attr-defined]
     )
@@ -140,19 +144,15 @@ def strips(apps: Sequence[App], length: int) -> list[AppLine]:
     return list(lines.values())
 
 
-def _runs() -> QuerySet[Runtime]:
-    return Runtime.objects.select_related("app")
-
-
-def _failures() -> list[Runtime]:
+def _failures(apps: QuerySet[App], runs: QuerySet[Runtime]) -> list[Runtime]:
     """Apps whose last telling run went wrong, as that run; without those that the platform disabled for it."""
     last = Runtime.objects.filter(app=OuterRef("pk"), state__in=TELLING).order_by("-queued_at", "-id").values("pk")[:1]
-    last_runs = App.objects.filter(fatal=App.Fatal.NONE).annotate(last_run=Subquery(last)).values("last_run")
-    return list(_runs().filter(pk__in=last_runs, state__in=WRONG).order_by("-queued_at")[:50])
+    last_runs = apps.filter(fatal=App.Fatal.NONE).annotate(last_run=Subquery(last)).values("last_run")
+    return list(runs.filter(pk__in=last_runs, state__in=WRONG).order_by("-queued_at")[:50])
 
 
-def _day(now: datetime) -> Day:
-    runs = Runtime.objects.filter(queued_at__gte=now - timedelta(days=1), state__in=TELLING)
+def _day(now: datetime, runs: QuerySet[Runtime]) -> Day:
+    runs = runs.select_related(None).filter(queued_at__gte=now - timedelta(days=1), state__in=TELLING)
     numbers = runs.aggregate(
         runs=Count("pk"),
         succeeded=Count("pk", filter=Q(state=State.SUCCEEDED)),

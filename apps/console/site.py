@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.admin import AdminSite
@@ -12,6 +13,7 @@ from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from apps.accounts.policy import may
 from apps.core.clock import utc_now
 
 if TYPE_CHECKING:
@@ -25,6 +27,23 @@ class ConsoleSite(_Site):
 
     index_title = "Home"
     index_template = "console/home.html"
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The page of name and password."""
+        # Models are not loaded yet when the site is made.
+        from apps.accounts.forms import LoginForm
+        from apps.accounts.models import User
+        from apps.accounts.signing_in import signed_in
+
+        self.login_form = LoginForm
+        was = request.user
+        response = super().login(request, extra_context)
+        locked = getattr(request, "lockout", None)
+        if locked is not None:
+            response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+        elif request.method == "POST" and request.user is not was and isinstance(request.user, User):
+            signed_in(request, request.user, how="password", now=utc_now())
+        return response
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         # Models are not loaded yet when the site is made.
@@ -59,6 +78,6 @@ def _home_context(request: HttpRequest) -> dict[str, Any]:
     # Models are not loaded yet when the site is made.
     from apps.console.selectors import home_page
 
-    if not request.user.has_perm("runtime.view_runtime"):
+    if not may(request.user, "runtime.view_runtime"):
         return {"home": None}
-    return {"home": home_page(now=utc_now())}
+    return {"home": home_page(now=utc_now(), asker=request.user)}

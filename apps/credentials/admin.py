@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from apps.core.admin import ModelAdmin
+from apps.accounts.granted_admin import ModelAdmin
 from apps.core.labels import label
 from apps.core.templatetags.facts import ago
 from apps.credentials.forms import CredentialForm

@@ -12,7 +12,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
-from apps.core.admin import ModelAdmin, ReadOnlyAdmin
+from apps.accounts.granted_admin import ModelAdmin, ReadOnlyAdmin
+from apps.accounts.policy import narrow
 from apps.core.labels import label
 from apps.core.templatetags.facts import ago, legible
 from apps.databases import loading
@@ -113,6 +114,12 @@ class AppDbObjectAdmin(ReadOnlyAdmin[AppDbObject]):
     )
     readonly_fields = ("of_app", "of_run", "also")
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AppDbObject | None:
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            row.seen_by = request.user
+        return row
+
     @admin.display(description="app", ordering="app__code")
     def of_app(self, row: AppDbObject) -> str:
         address = reverse("admin:registry_app_change", args=[row.app_id])
@@ -134,7 +141,8 @@ class AppDbObjectAdmin(ReadOnlyAdmin[AppDbObject]):
 
     @admin.display(description="also used by")
     def also(self, row: AppDbObject) -> str:
-        others = AppDbObject.objects.filter(connection=row.connection, name=row.name).exclude(pk=row.pk)
+        seen = narrow(row.seen_by, "databases.view_appdbobject", AppDbObject.objects.all())
+        others = seen.filter(connection=row.connection, name=row.name).exclude(pk=row.pk)
         lines = [
             (reverse("admin:databases_appdbobject_change", args=[other.pk]), other.app.code, ", ".join(uses(other)))
             for other in others.select_related("app").order_by("app__code")[:200]

@@ -99,6 +99,9 @@ class Connection(models.Model):
 class AppDbObject(models.Model):
     """A table, view or routine that an app has touched, and what it did with it."""
 
+    #: On whose page it stands; what else stands there is what they may see.
+    seen_by: Any = None
+
     class Kind(models.TextChoices):
         TABLE = "table"
         VIEW = "view"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import admin
@@ -12,7 +13,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import TabularInline
 
-from apps.core.admin import ReadOnlyAdmin
+from apps.accounts.granted_admin import ReadOnlyAdmin
+from apps.accounts.policy import everywhere, narrow
 from apps.core.clock import utc_now
 from apps.core.labels import label
 from apps.core.templatetags.facts import number, size
@@ -20,7 +22,8 @@ from apps.logs.group_admin import run_line_url
 from apps.logs.models import JournalFile, Log, LogRejected, SinkCursor
 from apps.logs.query import MEANINGS, BadQuery, parse
 from apps.logs.retention_models import SweptTable
-from apps.logs.search import search
+from apps.logs.search import Filters, search
+from apps.registry.models import App
 
 COLOURS = {
     Log.Level.DEBUG: "default",
@@ -31,10 +34,20 @@ COLOURS = {
 }
 
 
+MAY_READ = "logs.view_log"
 PAGE = 100
 #: A page that takes longer says how far it got instead.
 BUDGET_S = 0.8
 EXAMPLES = ("level:error since:24h", "level:warning app:shop", '"connection refused" since:7d')
+
+
+def _narrowed(request: HttpRequest, filters: Filters) -> Filters:
+    """The search of somebody who may read the lines of some apps only; those of the platform itself are of none."""
+    if everywhere(request.user, MAY_READ):
+        return filters
+    seen = set(narrow(request.user, MAY_READ, App.objects.all()).values_list("pk", flat=True))
+    wanted = seen if filters.app_ids is None else seen & set(filters.app_ids)
+    return replace(filters, app_ids=tuple(sorted(wanted)))
 
 
 @admin.register(Log)
@@ -54,7 +67,7 @@ class LogAdmin(ReadOnlyAdmin[Log]):
         try:
             filters = parse(query.replace("\x00", ""), now=utc_now())
             before_id = int(before) if before.isdigit() and len(before) < 19 else None
-            page = search(filters, before_id=before_id, limit=PAGE, budget_s=BUDGET_S)
+            page = search(_narrowed(request, filters), before_id=before_id, limit=PAGE, budget_s=BUDGET_S)
         except BadQuery as error:
             problem = str(error)
         context = {
@@ -162,7 +175,7 @@ class SweptTableAdmin(ReadOnlyAdmin[SweptTable]):
     list_fullwidth = True
 
     def has_view_permission(self, request: HttpRequest, obj: SweptTable | None = None) -> bool:
-        return bool(request.user.has_perm("logs.view_log"))
+        return everywhere(request.user, MAY_READ)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -13,7 +13,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from apps.core.admin import ModelAdmin, ReadOnlyAdmin, coloured
+from apps.accounts.granted_admin import ModelAdmin, ReadOnlyAdmin
+from apps.core.admin import coloured
 from apps.core.clock import utc_now
 from apps.core.labels import label
 from apps.core.templatetags.facts import ago, legible

@@ -10,7 +10,8 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.admin import ModelAdmin
+from apps.accounts.granted_admin import ModelAdmin
+from apps.accounts.policy import narrow
 from apps.registry.models import App, AppGroup, AppParent
 
 
@@ -22,13 +23,12 @@ class AppFilter(admin.SimpleListFilter):
     MOST = 50
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        codes = [
-            (str(pk), code) for pk, code in App.objects.order_by("code").values_list("pk", "code")[: self.MOST + 1]
-        ]
+        seen = narrow(request.user, "registry.view_app", App.objects.all())
+        codes = [(str(pk), code) for pk, code in seen.order_by("code").values_list("pk", "code")[: self.MOST + 1]]
         if len(codes) <= self.MOST:
             return codes
         chosen = self.used_parameters.get(self.parameter_name)
-        found = App.objects.filter(pk=int(chosen)).first() if chosen and chosen.isdigit() else None
+        found = seen.filter(pk=int(chosen)).first() if chosen and chosen.isdigit() else None
         return [(str(found.pk), found.code)] if found else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -36,6 +36,23 @@ class AppFilter(admin.SimpleListFilter):
         if not value:
             return queryset
         return queryset.filter(app_id=value) if value.isdigit() else queryset.none()
+
+
+class GroupFilter(admin.SimpleListFilter):
+    """By group of the app, of those one sees."""
+
+    title = _("group")
+    parameter_name = "parent__group__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        groups = narrow(request.user, "registry.view_appgroup", AppGroup.objects.order_by("name"))
+        return [(str(group.pk), str(group)) for group in groups]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if not value:
+            return queryset
+        return queryset.filter(parent__group_id=value) if value.isdigit() else queryset.none()
 
 
 @admin.register(AppGroup)
@@ -58,7 +75,7 @@ class AppGroupAdmin(ModelAdmin[AppGroup]):
 class AppParentAdmin(ModelAdmin[AppParent]):
     list_display = ("__str__", "title", "group", "apps")
     list_select_related = ("group",)
-    list_filter = ("group",)
+    list_filter = (("group", admin.RelatedOnlyFieldListFilter),)
     search_fields = ("name", "title", "group__name")
     autocomplete_fields = ("group",)
 

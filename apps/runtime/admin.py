@@ -17,7 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.core.admin import ReadOnlyAdmin, coloured
+from apps.accounts.granted_admin import ReadOnlyAdmin
+from apps.accounts.policy import may
+from apps.core.admin import coloured
 from apps.core.clock import utc_now
 from apps.core.templatetags.facts import ago, moment, number
 from apps.registry.admin import AppFilter
@@ -68,7 +70,7 @@ class RuntimeAdmin(ReadOnlyAdmin[Runtime]):
         return super().get_queryset(request).select_related("app", "owner")
 
     def has_stop_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm(MAY_COMMAND))
+        return may(request.user, MAY_COMMAND)
 
     @admin.display(description="run")
     def short_id(self, run: Runtime) -> str:
@@ -95,7 +97,7 @@ class RuntimeAdmin(ReadOnlyAdmin[Runtime]):
 
     @admin.action(description="Stop", permissions=["stop"])
     def stop_runs(self, request: HttpRequest, runs: QuerySet[Runtime]) -> None:
-        commands = [self._stop(request, run) for run in runs]
+        commands = [self._stop(request, run) for run in self.allowed(request, MAY_COMMAND, runs)]
         refused = [command.reason for command in commands if command.state == Command.Progress.NOT_EXECUTED]
         if len(refused) < len(commands):
             asked = f"Asked {len(commands) - len(refused)} of {len(commands)} runs to stop."
@@ -128,19 +130,19 @@ class RuntimeAdmin(ReadOnlyAdmin[Runtime]):
             "opts": self.opts,
             "original": run,
             "page": run_page(run, now=utc_now()),
-            "may_stop": request.user.has_perm(MAY_COMMAND),
+            "may_stop": may(request.user, MAY_COMMAND, run),
         }
         return TemplateResponse(request, "runtime/run.html", context)
 
     def live_view(self, request: HttpRequest, run_id: str) -> HttpResponse:
         """The part of the page that changes while the run is live."""
         run = self._run(request, run_id)
-        context = {"page": run_page(run, now=utc_now()), "may_stop": request.user.has_perm(MAY_COMMAND)}
+        context = {"page": run_page(run, now=utc_now()), "may_stop": may(request.user, MAY_COMMAND, run)}
         return TemplateResponse(request, "runtime/_run.html", context)
 
     def stop_view(self, request: HttpRequest, run_id: str) -> HttpResponse:
         run = self._run(request, run_id)
-        if not request.user.has_perm(MAY_COMMAND):
+        if not may(request.user, MAY_COMMAND, run):
             raise PermissionDenied
         command = self._stop(request, run)
         if command.state == Command.Progress.NOT_EXECUTED:

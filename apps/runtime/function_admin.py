@@ -16,7 +16,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from apps.core.admin import ReadOnlyAdmin
+from apps.accounts.granted_admin import ReadOnlyAdmin
+from apps.accounts.policy import may, narrow
 from apps.core.clock import utc_now
 from apps.core.labels import label
 from apps.core.templatetags.facts import ago, moment, number
@@ -53,7 +54,7 @@ class FiguresAdmin(ReadOnlyAdmin[Any]):
     list_fullwidth = True
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return bool(request.user.has_perm(MAY_SEE))
+        return may(request.user, MAY_SEE, obj)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -101,7 +102,8 @@ class AppFunctionAdmin(FiguresAdmin):
     search_help_text = "Words of the function's name, its module, or an app code"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppFunction]:
-        return AppFunction.objects.defer("sketch", "last_error").order_by("-total_ms", "-id")
+        functions = AppFunction.objects.defer("sketch", "last_error").order_by("-total_ms", "-id")
+        return narrow(request.user, MAY_SEE, functions)
 
     @admin.display(description="last seen", ordering="last_seen_at")
     def last_seen(self, function: AppFunction) -> str:
@@ -112,7 +114,7 @@ class AppFunctionAdmin(FiguresAdmin):
     ) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found = AppFunction.objects.select_related("app").defer("sketch")
+        found = narrow(request.user, MAY_SEE, AppFunction.objects.select_related("app").defer("sketch"))
         function = found.filter(pk=object_id).first() if object_id and object_id.isdigit() else None
         if function is None:
             raise Http404("There is no such function; its app may have been deleted.")
@@ -146,7 +148,7 @@ class FunctionLogAdmin(FiguresAdmin):
     readonly_fields = ("function_link", "run", "total", "mean", "p50", "p95", "fastest", "slowest")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FunctionLog]:
-        joined = FunctionLog.objects.select_related("function", "parent")
+        joined = narrow(request.user, MAY_SEE, FunctionLog.objects.select_related("function", "parent"))
         return joined.defer("sketch", "callers", "function__sketch", "parent__sketch")
 
     def get_sortable_by(self, request: HttpRequest) -> Any:
@@ -183,7 +185,7 @@ class FunctionLogAdmin(FiguresAdmin):
         """The call tree of a run."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        run = Runtime.objects.select_related("app").filter(pk=run_id).first()
+        run = narrow(request.user, MAY_SEE, Runtime.objects.select_related("app")).filter(pk=run_id).first()
         if run is None:
             raise Http404("There is no such run; its app may have been deleted.")
         context = {

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from celery import shared_task
 
+from apps.accounts.upkeep import forget_what_is_over
 from apps.core.clock import utc_now
 from apps.logs.indexing import index_chunks
 from apps.runtime import housekeeping, vital_signs
@@ -30,6 +31,7 @@ def sweep_old(began_at: str | None = None) -> None:
     now = datetime.fromisoformat(began_at) if began_at else utc_now()
     if began_at is None:
         sweep_journals(journal_root(), now=now)
+        forget_what_is_over(now=now)
     if not sweep(now=now, max_seconds=SLICE_S).is_done:
         sweep_old.delay(now.isoformat())
         return

@@ -36,6 +36,8 @@ DC_WEB_PORT = env.web.port
 DC_BEHIND_PROXY = env.web.behind_proxy
 DC_METRICS_TOKEN = env.metrics.token.get_secret_value() if env.metrics.token else ""
 DC_METRICS_ALLOW = env.metrics.allow
+DC_PROXY_COUNT = env.web.proxy_count
+DC_SESSION_IDLE_MIN = env.web.session_idle_min
 DC_DEMO_SITE = False
 DC_HTTP_REDIRECTS = False
 DC_REFRESH_FAMILY_SECONDS = REFRESH_FAMILY_SECONDS
@@ -78,12 +80,14 @@ OAUTH2_PROVIDER = OAUTH2
 MIDDLEWARE = [
     "apps.runtime.health_views.HealthMiddleware",
     "apps.api.middleware.ProblemMiddleware",
+    "apps.accounts.middleware.audit_middleware",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "apps.accounts.middleware.SessionAgeMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -109,7 +113,8 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 # -- Security ---------------------------------------------------------------------------------------------------------
-SESSION_COOKIE_AGE = 12 * 3600
+AUTHENTICATION_BACKENDS = ["apps.accounts.backends.PasswordBackend"]
+SESSION_COOKIE_AGE = env.web.session_hours * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"

@@ -129,6 +129,11 @@ class WebSettings(Group):
     port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
     https: bool = Field(default=True, description="Production: cookies and redirects for HTTPS.")
     behind_proxy: bool = Field(default=False, description="A proxy sets X-Forwarded-Proto and strips it from outside.")
+    proxy_count: int = Field(
+        0, ge=0, le=10, description="Proxies in front that add to X-Forwarded-For; 0: it is not believed."
+    )
+    session_hours: int = Field(12, ge=1, le=168, description="Hours after which people sign in again, in any case.")
+    session_idle_min: int = Field(120, ge=5, le=1440, description="Minutes without a page opened that end a session.")
 
 
 class MetricsSettings(Group):

@@ -68,11 +68,13 @@ TASKS = {
 ADDRESSES = {
     "admin:accounts_client_end_tokens": ("tests/integration/apps/accounts/test_clients_admin.py", "/end-tokens/"),
     "admin:accounts_client_new_secret": ("tests/integration/apps/accounts/test_clients_admin.py", "/new-secret/"),
+    "admin:accounts_user_end_sessions": ("tests/integration/apps/accounts/test_sessions.py", "/end-sessions/"),
     "admin:accounts_user_login_link": ("tests/integration/apps/accounts/test_admin.py", "/login-link/"),
     "admin:databases_connection_test": ("tests/integration/apps/databases/test_connections.py", "/test/"),
     "admin:examples_shop_books_book_export": ("tests/integration/apps/records/test_exports.py", "export/"),
     "admin:home_live": ("tests/integration/apps/console/test_home.py", "/admin/live/"),
     "admin:index": ("tests/integration/apps/console/test_home.py", '"/admin/"'),
+    "admin:login": ("tests/integration/apps/accounts/test_lockout.py", "/admin/login/"),
     "admin:notifications_channel_test": ("tests/integration/apps/notifications/test_admin.py", "/test/"),
     "admin:quality_dataset_let_through": ("tests/integration/apps/quality/test_pages.py", "/let-through/"),
     "admin:registry_app_command": ("tests/integration/apps/console/test_app_page.py", "/command/"),
@@ -93,6 +95,8 @@ ADDRESSES = {
     "demo:book": ("tests/unit/console/test_demo.py", "demo:book"),
     "demo:list": ("tests/unit/console/test_demo.py", "/demo/"),
     "metrics": ("tests/integration/apps/runtime/test_health.py", '"/metrics"'),
+    "oauth2_provider:authorize": ("tests/integration/apps/accounts/test_oauth.py", "/oauth/authorize/"),
+    "oauth2_provider:token": ("tests/integration/apps/accounts/test_oauth.py", "/oauth/token/"),
     "login-link": ("tests/integration/apps/accounts/test_login_page.py", "/login/"),
 }
 

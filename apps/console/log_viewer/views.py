@@ -17,6 +17,7 @@ from django.utils.html import escape
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from apps.accounts.policy import may, narrow
 from apps.console.log_viewer import MAY_READ, rows
 from apps.console.log_viewer.download import TYPES, stream_lines
 from apps.console.log_viewer.filters import BAD, BadFilter, LineFilter, read_filter
@@ -48,9 +49,9 @@ def _for_readers(view: _View) -> Callable[..., HttpResponse]:
     @never_cache
     @wraps(view)
     def checked(request: HttpRequest, run_id: str) -> HttpResponse:
-        if not request.user.has_perm(MAY_READ):
+        if not may(request.user, MAY_READ):
             raise PermissionDenied
-        run = Runtime.objects.select_related("app").filter(pk=run_id).first()
+        run = narrow(request.user, MAY_READ, Runtime.objects.select_related("app")).filter(pk=run_id).first()
         if run is None:
             raise Http404("There is no such run; its app may have been deleted.")
         try:

@@ -26,6 +26,7 @@ SANE = {
     "DC_BROKER_URL": "amqp://dc:pa55word@mq.example.com/dc",
     "DC_REDIS_URL": "redis://:pa55word@redis.example.com/0",
     "DC_WEB_BEHIND_PROXY": "yes",
+    "DC_WEB_PROXY_COUNT": "1",
 }
 
 
@@ -60,6 +61,7 @@ def test_the_embedded_default_raises_nothing(tmp_path: Path) -> None:
         ({"DC_PUBLIC_URL": "http://collector.example.com"}, ["dc.W008"]),
         ({"DC_WEB_HTTPS": "no"}, ["dc.W009"]),
         ({"DC_WEB_BEHIND_PROXY": "no"}, ["dc.W010"]),
+        ({"DC_WEB_PROXY_COUNT": "0"}, ["dc.W011"]),
         ({"DC_ALLOWED_HOSTS": "*"}, ["dc.E001"]),
         ({"DC_BROKER_URL": ""}, ["dc.E002"]),
         ({"DC_BROKER_URL": "memory://"}, ["dc.E003"]),
