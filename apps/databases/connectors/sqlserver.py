@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from apps.databases.connectors.base import CONNECT_TIMEOUT_S, BaseDBConnector, Found
 from apps.databases.connectors.tds_greeting import NotGreeted, Place, greet
+from apps.databases.engines.sqlserver.errors import plain
 
 if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
@@ -123,7 +124,7 @@ class MSSQLConnector(BaseDBConnector):
             "is read only": f'Connection "{row.alias}" is read only.',
             "read-only": f'The database "{row.name}" on {self.place} is read only.',
             "(3906)": f'The database "{row.name}" on {self.place} is read only.',
-            "(262)": f'"{row.user}" may not do this in "{row.name}" on {self.place}: {_sentence(said)}',
+            "(262)": f'"{row.user}" may not do this in "{row.name}" on {self.place}: {plain(said)}',
             "(1205)": "The database chose this transaction as the victim of a deadlock; try again.",
             "SSPI": self._no_ticket,
             "GSSAPI": self._no_ticket,
@@ -131,14 +132,16 @@ class MSSQLConnector(BaseDBConnector):
         found = next((sentence for text, sentence in by_text.items() if text.lower() in said.lower()), "")
         if found == self._refused and row.auth == row.Auth.PASSWORD:
             return self._what_was_refused()
-        if found or "[" not in said:
+        if found:
             return found
         # The driver has no words for why there is no line, so it is tried once more by hand.
-        is_line = any(mark in said for mark in ("08001", "08S01", "HYT00", "HYT01", "20009", "20002"))
+        is_line = any(
+            mark in said for mark in ("Unable to connect", "TCP Provider", "SSL Provider", "expired", "20009")
+        )
         problem = self._line_problem() if is_line else ""
         if is_line and not problem and row.auth == row.Auth.INTEGRATED:
             return self._no_ticket
-        return problem or _sentence(said)
+        return problem or plain(said)
 
     @property
     def _refused(self) -> str:
@@ -215,12 +218,6 @@ def _missing_driver(driver: str) -> str:
         return "The driver of Microsoft is not installed: make install EXTRA=mssql-microsoft"
     advice = COMMAND if driver == FREE_DRIVER else "odbcinst -q -d lists those that are"
     return f'The ODBC driver "{driver}" is not installed on this machine: {advice}'
-
-
-def _sentence(said: str) -> str:
-    """What the server said, out of what the driver makes of it: `('42000', '[42000] [A][B]Text. (102) (SQLDo)')`."""
-    text = said.partition("\n")[0].removesuffix(")").removesuffix("'").removesuffix('"').rpartition("]")[2]
-    return text.split(" (SQL")[0].strip()
 
 
 def _is_encrypted(cursor: CursorWrapper) -> bool | None:

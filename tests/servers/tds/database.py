@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 CATALOGUE = """
-CREATE TEMP VIEW sys_tables AS SELECT name, object_id(name) AS object_id, 1 AS schema_id, 'U' AS type
+CREATE TEMP VIEW sys_tables AS SELECT name, object_number(name) AS object_id, 1 AS schema_id, 'U' AS type
     FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%';
 CREATE TEMP VIEW sys_objects AS SELECT * FROM temp.sys_tables UNION ALL
-    SELECT name, object_id(name), 1, 'V' FROM main.sqlite_master WHERE type = 'view';
+    SELECT name, object_number(name), 1, 'V' FROM main.sqlite_master WHERE type = 'view';
 CREATE TEMP VIEW sys_columns AS SELECT t.object_id, c.name, c.cid + 1 AS column_id, c.type AS user_type_id,
     0 AS max_length, 0 AS precision, 0 AS scale,
     NOT c."notnull" AS is_nullable, c.dflt_value IS NOT NULL AS default_object_id,
@@ -51,6 +51,7 @@ def open_database(path: Path, *, is_read_only: bool, facts: dict[str, Callable[[
     for name, fact in facts.items():
         line.create_function(name, 0, fact)
     line.create_function("DATABASEPROPERTYEX", 2, lambda *_: "READ_ONLY" if is_read_only else "READ_WRITE")
+    line.create_function("OBJECT_ID", -1, _object_id(line))
     line.create_function("DB_NAME", 0, lambda: path.stem)
     line.executescript(CATALOGUE)
     return line
@@ -78,15 +79,28 @@ CONVERTERS: dict[str, Callable[[bytes], Any]] = {
 }
 
 
-def _object_id(name: str) -> int:
+def _number(name: str) -> int:
     """The same number for [dbo].[Stock] and stock."""
-    plain = re.sub(r"[\[\]\"]", "", name).rpartition(".")[2].lower()
-    return int.from_bytes(plain.encode(), "big") % 2_000_000_011
+    return int.from_bytes(_plain(name).encode(), "big") % 2_000_000_011
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\[\]\"]", "", name).rpartition(".")[2].lower()
+
+
+def _object_id(line: sqlite3.Connection) -> Callable[..., int | None]:
+    """OBJECT_ID: NULL for what is not there."""
+
+    def object_id(name: str, *_: Any) -> int | None:
+        there = "SELECT 1 FROM sqlite_master WHERE lower(name) = ?"
+        return _number(name) if line.execute(there, [_plain(name)]).fetchone() else None
+
+    return object_id
 
 
 FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
     "SERVERPROPERTY": (1, lambda name: PROPERTIES.get(name.upper())),
-    "OBJECT_ID": (-1, lambda name, *_: _object_id(name)),
+    "OBJECT_NUMBER": (1, _number),
     "SCHEMA_NAME": (-1, lambda *_: "dbo"),
     "SCHEMA_ID": (-1, lambda *_: 1),
     "SYSDATETIME": (0, lambda: stored(datetime.now(UTC))),

@@ -18,6 +18,7 @@ from mssql import base
 from sqlglot.dialects.tsql import TSQL
 
 from apps.databases.connectors.tds_greeting import NotGreeted, Place, greet
+from apps.databases.engines.sqlserver.errors import plain
 
 #: Held while the environment names a configuration of FreeTDS.
 _configuring = threading.Lock()
@@ -35,6 +36,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.execute_wrappers.append(_in_plain_words)
         if self.settings_dict["OPTIONS"].get("read_only"):
             self.execute_wrappers.append(self._refuse_writes)
 
@@ -47,18 +49,28 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
                 greet(place, options["connection_timeout"])
             except NotGreeted as error:
                 raise OperationalError(str(error)) from None
-        if "ca_file" not in options:
-            return super().get_new_connection(conn_params)
-        with _configured(place, options["ca_file"]) as name:
-            return super().get_new_connection(
-                conn_params | {"HOST": name, "PORT": "", "OPTIONS": options | {"host_is_server": False}}
-            )
+        try:
+            if "ca_file" not in options:
+                return super().get_new_connection(conn_params)
+            with _configured(place, options["ca_file"]) as name:
+                return super().get_new_connection(
+                    conn_params | {"HOST": name, "PORT": "", "OPTIONS": options | {"host_is_server": False}}
+                )
+        except self.Database.Error as error:
+            raise OperationalError(plain(str(error))) from error
 
     def _refuse_writes(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's
         # SQL Server itself knows no session that cannot write.
         if _writes(sql):
             raise DatabaseError(f'Connection "{self.alias}" is read only.')
         return execute(sql, params, many, context)
+
+
+def _in_plain_words(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's
+    try:
+        return execute(sql, params, many, context)
+    except DatabaseError as error:
+        raise type(error)(plain(str(error))) from error.__cause__
 
 
 @lru_cache(maxsize=1000)

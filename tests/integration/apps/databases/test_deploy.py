@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -19,6 +21,7 @@ from apps.runtime.models import State
 from collectors.discovery import RoomConfig
 from collectors.sources.examples.shop.books.models import Book
 from tests.integration.factories import book, make_app, make_run
+from tests.servers.tds.server import standing_in
 
 pytestmark = [
     pytest.mark.django_db(databases="__all__", transaction=True),
@@ -29,11 +32,19 @@ CODE = "examples.shop.books"
 TABLE = Book._meta.db_table
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Connection:
-    """A database of its own, on which the books live."""
+@pytest.fixture(params=["sqlite", "mssql"])
+def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """A database of its own, on which the books live; that of SQL Server is the stand-in."""
     monkeypatch.setattr(Book, "connection_alias", "warehouse")
-    return Connection.objects.create(alias="warehouse", engine="sqlite", name=str(tmp_path / "stock.sqlite3"))
+    if request.param == "sqlite":
+        place = {"name": str(tmp_path / "stock.sqlite3")}
+        yield Connection.objects.create(alias="warehouse", engine="sqlite", **place)
+        return
+    with standing_in(tmp_path) as server:
+        yield Connection.objects.create(
+            alias="warehouse", engine="mssql", host="127.0.0.1", port=server.port, name="stock", user="dc",
+            password="Stock-1",
+        )  # fmt: skip
 
 
 def deploy(*args: str, **options: Any) -> str:
@@ -60,7 +71,7 @@ def test_a_table_is_planned_made_and_used_where_its_model_says() -> None:
     assert planned.startswith(f"{CODE} on warehouse\n")
     assert "Create model Book" in planned
     assert tables() == []
-    assert 'CREATE TABLE "examples_shop_books_book"' in deploy("plan", CODE, "--sql")
+    assert re.search(rf"CREATE TABLE .{TABLE}", deploy("plan", CODE, "--sql"))
     assert "applied" in deploy("create", CODE)
     assert tables() == [TABLE]
     assert deploy("create", CODE) == f"{CODE} on warehouse: nothing to do\n"
