@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ SQLITE_OPTIONS = {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
+
+# Collected rows may live in SQL Server (docs/databases.md); its connections in the admin say more.
+SQLSERVER = "apps.databases.engines.sqlserver"
+SQLSERVER_OPTIONS = {
+    "driver": "FreeTDS",
+    "host_is_server": True,
+    "connection_retries": 0,
+    "extra_params": "Encryption=request",
+}
+dj_database_url.register("mssql", SQLSERVER)
 
 POSTGRESQL = "django.db.backends.postgresql"
 
@@ -60,6 +71,10 @@ def connection(url: SecretStr | None, settings: DatabaseSettings, variable: str 
             # A relative path means the project's folder, whatever folder a process was started in.
             entry["NAME"] = str(BASE_DIR / Path(entry["NAME"]))
         options.update(SQLITE_OPTIONS)
+    elif entry["ENGINE"] == SQLSERVER:
+        if find_spec("mssql") is None:
+            raise SettingsError(f"{variable}: SQL Server needs further packages: make install EXTRA=mssql")
+        entry["OPTIONS"] = {**SQLSERVER_OPTIONS, "connection_timeout": settings.connect_timeout_s, **options}
     else:
         options.setdefault("connect_timeout", settings.connect_timeout_s)
         if entry["ENGINE"] == POSTGRESQL:

@@ -128,6 +128,12 @@ DatabaseUrl = Annotated[
     SecretStr,
     _with_scheme("postgresql", "postgres", "sqlite", example="write postgresql://user:password@host:5432/name"),
 ]
+DataUrl = Annotated[
+    SecretStr,
+    _with_scheme(
+        *("postgresql", "postgres", "sqlite", "mssql"), example="write postgresql://user:password@host:5432/name"
+    ),
+]
 BrokerUrl = Annotated[
     SecretStr,
     _with_scheme(

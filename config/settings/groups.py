@@ -14,6 +14,7 @@ from config.settings.fields import (
     BrokerUrl,
     CollectorUrl,
     DatabaseUrl,
+    DataUrl,
     Folder,
     Folders,
     Fsync,
@@ -96,7 +97,7 @@ class DatabaseSettings(Group):
     url: DatabaseUrl | None = Field(
         None, description="The platform's own tables: postgresql://user:password@host/name or sqlite:////path."
     )
-    data_url: DatabaseUrl | None = Field(None, description="Collected rows, where they live in another database.")
+    data_url: DataUrl | None = Field(None, description="Collected rows, where they live in another database.")
     connect_timeout_s: int = Field(3, ge=1, le=60, description="Seconds to wait for a connection.")
 
 

@@ -41,8 +41,12 @@ def prepare() -> Prepared | None:
         _take_share(Path(os.environ["DC_TEST_RUN_DIR"]), os.environ.get("DC_TEST_SERVER_URL"))
         return None
     backend = os.environ.get("DC_TEST_BACKEND", "sqlite")
-    if backend not in ("sqlite", "postgresql"):
-        raise BadTestSetup(f"DC_TEST_BACKEND is {backend!r}; write sqlite or postgresql.")
+    if backend not in ("sqlite", "postgresql", "sqlserver"):
+        raise BadTestSetup(f"DC_TEST_BACKEND is {backend!r}; write sqlite, postgresql or sqlserver.")
+    if backend == "sqlserver" and not os.environ.get("DC_TEST_MSSQL_URL"):
+        raise BadTestSetup(
+            "DC_TEST_BACKEND=sqlserver needs a server: DC_TEST_MSSQL_URL=mssql://user:password@host/master"
+        )
     for name in [name for name in os.environ if name.startswith("DC_") and not name.startswith("DC_TEST_")]:
         del os.environ[name]
     prepared = Prepared(Path(tempfile.mkdtemp(prefix="dc-test-")))
@@ -63,3 +67,7 @@ def _take_share(run_folder: Path, server_url: str | None) -> None:
     if server_url is not None:
         name = "_".join(filter(None, (run_folder.name.replace("-", "_"), WORKER)))
         os.environ["DC_DATABASE_URL"] = postgres.with_database(server_url, name)
+    if os.environ.get("DC_TEST_BACKEND") == "sqlserver":
+        # The platform's tables are in SQLite; those of the sources and of the merge's tests are on the server.
+        name = "_".join(filter(None, (run_folder.name.replace("-", "_"), WORKER)))
+        os.environ["DC_DATABASE_DATA_URL"] = postgres.with_database(os.environ["DC_TEST_MSSQL_URL"], name)

@@ -23,6 +23,8 @@ CREATE TEMP VIEW sys_columns AS SELECT t.object_id, c.name, c.cid + 1 AS column_
 CREATE TEMP VIEW sys_indexes AS SELECT t.object_id, i.name, i."unique" AS is_unique, i.partial AS has_filter
     FROM temp.sys_tables t, pragma_index_list(t.name) i;
 CREATE TEMP VIEW sys_foreign_keys AS SELECT '' AS name, 0 AS object_id, 0 AS referenced_object_id WHERE 0;
+CREATE TEMP VIEW information_schema_table_constraints AS
+    SELECT '' AS TABLE_NAME, '' AS CONSTRAINT_NAME, '' AS CONSTRAINT_TYPE WHERE 0;
 CREATE TEMP VIEW sys_schemas AS SELECT 'dbo' AS name, 1 AS schema_id;
 CREATE TEMP VIEW sys_extended_properties AS
     SELECT 0 AS major_id, 0 AS minor_id, '' AS name, NULL AS value WHERE 0;

@@ -49,6 +49,8 @@ LOCK = (
 DROP = r"\s*DECLARE @sql_foreign_constraint_name.*DROP TABLE (?P<table>\S+)\s*"
 WHOLE = ((re.compile(LOCK, re.DOTALL), "lock"), (re.compile(DROP, re.DOTALL), "drop"))
 CONTROL = (
+    (re.compile(r"\s*(?P<verb>CREATE|DROP) DATABASE \[(?P<name>\w+)\]\s*", re.IGNORECASE), "database"),
+    (re.compile(r"\s*ALTER DATABASE .* SINGLE_USER .*", re.IGNORECASE), "nothing"),
     (re.compile(r"\s*BEGIN TRAN(SACTION)?\s*", re.IGNORECASE), "begin"),
     (re.compile(r"\s*(IF @@TRANCOUNT > 0\s+)?COMMIT( TRAN(SACTION)?)?\s*", re.IGNORECASE), "commit"),
     (re.compile(r"\s*SAVE TRAN(SACTION)? (?P<name>\S+)\s*", re.IGNORECASE), "save"),
@@ -57,7 +59,7 @@ CONTROL = (
     (re.compile(r"\s*SET NOCOUNT (?P<value>ON|OFF)\s*", re.IGNORECASE), "nocount"),
     (re.compile(r"\s*SET IMPLICIT_TRANSACTIONS (?P<value>ON|OFF)\s*", re.IGNORECASE), "implicit"),
     (re.compile(r"\s*sp_datatype_info(_100)? (?P<type>-?\d+),.*"), "types"),
-    (re.compile(r"\s*(SET|USE) .*", re.IGNORECASE | re.DOTALL), "nothing"),
+    (re.compile(r"\s*(SET|USE|DBCC) .*", re.IGNORECASE | re.DOTALL), "nothing"),
     (re.compile(r"\s*DECLARE (?P<name>@\w+) [\w()]+ = (?P<value>@\w+)\s*", re.IGNORECASE), "declare"),
 )  # fmt: skip
 SETTINGS = re.compile(r"(SET NOCOUNT ON)\s+(?=INSERT|SELECT|MERGE)", re.IGNORECASE)

@@ -128,6 +128,10 @@ class Runner:
             case "declare":
                 params[statement.values["name"][1:]] = params[statement.values["value"][1:]]
                 return None
+            case "database":
+                name, held = statement.values["name"], self.standin.databases
+                held.add(name) if statement.values["verb"].upper() == "CREATE" else held.discard(name)
+                return None
             case "types":
                 name, size = TYPES[int(statement.values["type"])]
                 return Answer(["TYPE_NAME", "DATA_TYPE", "PRECISION"], [(name, int(statement.values["type"]), size)], 1)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from config.errors import SettingsError
 from config.settings.databases import databases
@@ -56,3 +58,18 @@ def test_what_is_no_address_is_refused_without_being_shown(url: str) -> None:
 
     assert str(caught.value).startswith("DC_DATABASE_DATA_URL: ")
     assert "Pa55word" not in str(caught.value)
+
+
+def test_collected_rows_may_live_in_sql_server_and_the_platforms_own_may_not() -> None:
+    entry = databases(settings("sqlite:////a", "mssql://dc:p%40ss@db.example.com:1433/stock"))["data"]
+    assert entry["ENGINE"] == "apps.databases.engines.sqlserver"
+    assert (entry["HOST"], entry["PORT"], entry["NAME"], entry["PASSWORD"]) == ("db.example.com", 1433, "stock", "p@ss")
+    assert entry["OPTIONS"]["connection_timeout"] == 3
+    with pytest.raises(ValidationError, match="should begin with postgresql"):
+        DatabaseSettings(url=SecretStr("mssql://dc@db.example.com/stock"))
+
+
+def test_sql_server_without_its_packages_is_a_sentence_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[databases.__module__], "find_spec", lambda _: None)
+    with pytest.raises(SettingsError, match=r"DC_DATABASE_DATA_URL: SQL Server needs .*: make install EXTRA=mssql"):
+        databases(settings("sqlite:////a", "mssql://dc@db.example.com/stock"))

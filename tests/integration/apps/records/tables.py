@@ -1,18 +1,19 @@
-"""Tables that only the tests of the merge have; they are on the connection `default`."""
+"""Tables that only the tests of the merge have; they are on `default`, or on `data` where that is a SQL Server."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections, models
+from django.db import connections, models, router
 from django.test.utils import isolate_apps
 
 from apps.records.models import DataTable
 from apps.records.store import DjangoRecordStore
 
-ALIAS = "default"
+ALIAS = "data" if os.environ.get("DC_TEST_BACKEND") == "sqlserver" else "default"
 
 with isolate_apps("apps.records"):
 
@@ -64,6 +65,18 @@ with isolate_apps("apps.records"):
         class Meta(DataTable.Meta):
             app_label = "records"
             db_table = "test_price"
+
+
+class _Router:
+    """Where these tables are; they are of no room."""
+
+    def db_for_read(self, model: type[models.Model], **_: Any) -> str | None:
+        return ALIAS if model in (City, Reading, Price) else None
+
+    db_for_write = db_for_read
+
+
+router.routers.insert(0, _Router())
 
 
 @contextmanager

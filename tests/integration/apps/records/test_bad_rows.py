@@ -14,7 +14,7 @@ from apps.records.merge import Hooks
 from collectors.contract import MergeResult
 from collectors.sources.examples.shop.books.models import Book
 from collectors.toolkit.errors import BadRow, StorageError
-from tests.integration.apps.records.tables import City, Reading, city, current, made, store
+from tests.integration.apps.records.tables import ALIAS, City, Reading, city, current, made, store
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
@@ -185,5 +185,5 @@ def test_a_gate_undoes_the_merge_and_sees_its_numbers() -> None:
 
 
 def test_a_table_that_does_not_exist_is_a_sentence() -> None:
-    with pytest.raises(StorageError, match='The database "default" refused'):
+    with pytest.raises(StorageError, match=f'The database "{ALIAS}" refused'):
         store().merge(Reading, [])

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection
+from django.db import connections
 
 from apps.records.backends.sqlite import SQLiteBackend, SQLiteStatements
 from apps.records.statements import Column, Layout
-from tests.integration.apps.records.tables import City, made
+from tests.integration.apps.records.tables import ALIAS, City, made
 
 pytestmark = [
     pytest.mark.django_db(databases="__all__", transaction=True),
-    pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL hashes its joins"),
+    pytest.mark.skipif("connections[ALIAS].vendor != 'sqlite'", reason="the others hash their joins"),
 ]
 
 
@@ -22,7 +22,7 @@ def sql() -> Iterator[SQLiteStatements]:
     keys = [field for field in City._meta.concrete_fields if field.name in City.natural_key]
     layout = Layout(table=City._meta.db_table, pk="id", keys=[Column(name) for name in City.natural_key])
     with made(City):
-        backend = SQLiteBackend(connection, layout, keys)
+        backend = SQLiteBackend(connections[ALIAS], layout, keys)
         backend.create()
         assert isinstance(backend.sql, SQLiteStatements)
         yield backend.sql
@@ -34,7 +34,7 @@ def test_sqlite_looks_up_what_it_compares_with(sql: SQLiteStatements, name: str)
     made_of = getattr(sql, name)
     statements = made_of(5) if name == "obstacles" else made_of()
     for statement in [statements] if isinstance(statements, str) else statements:
-        with connection.cursor() as cursor:
+        with connections[ALIAS].cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
             plan = [(parent, step) for _, parent, _, step in cursor.fetchall()]
 

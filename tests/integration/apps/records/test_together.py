@@ -13,7 +13,7 @@ from django.db import OperationalError, connections
 from apps.records.merge import ATTEMPTS, Hooks
 from collectors.contract import MergeResult
 from collectors.toolkit.errors import StorageError
-from tests.integration.apps.records.tables import City, city, current, made, store
+from tests.integration.apps.records.tables import ALIAS, City, city, current, made, store
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
@@ -79,6 +79,8 @@ class Trouble:
 def worth_another_try(connection: Any) -> OperationalError:
     if connection.vendor == "sqlite":
         return OperationalError("database is locked")
+    if connection.vendor == "microsoft":
+        return OperationalError("deadlock detected (1205)")
     error = OperationalError("deadlock detected")
     error.__cause__ = psycopg.errors.DeadlockDetected()
     return error
@@ -95,7 +97,7 @@ def test_a_deadlock_is_tried_again_from_the_beginning_and_counts_once() -> None:
 
 
 def test_it_gives_up_after_some_tries_and_has_written_nothing() -> None:
-    with pytest.raises(StorageError, match=r'The database "default" refused: (deadlock|database is locked)'):
+    with pytest.raises(StorageError, match=rf'The database "{ALIAS}" refused: (deadlock|database is locked)'):
         store(hooks=Hooks(fence=Trouble(ATTEMPTS))).merge(City, [city("Zagreb")])
     assert not City.objects.exists()
 
