@@ -31,6 +31,10 @@ _WRITING = frozenset({
 })  # fmt: skip
 
 
+#: SQLSTATE
+AWAY, LOGIN_REFUSED = "08001", "28000"
+
+
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
     """OPTIONS may say `read_only`, and `ca_file` for FreeTDS: certificates to check the server's against."""
 
@@ -48,7 +52,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
             try:
                 greet(place, options["connection_timeout"])
             except NotGreeted as error:
-                raise OperationalError(str(error)) from None
+                raise _not_connected(str(error), AWAY) from None
         try:
             if "ca_file" not in options:
                 return super().get_new_connection(conn_params)
@@ -57,13 +61,21 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
                     conn_params | {"HOST": name, "PORT": "", "OPTIONS": options | {"host_is_server": False}}
                 )
         except self.Database.Error as error:
-            raise OperationalError(plain(str(error))) from error
+            said = plain(str(error))
+            raise _not_connected(said, LOGIN_REFUSED if "Login failed" in said else AWAY) from error
 
     def _refuse_writes(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's
         # SQL Server itself knows no session that cannot write.
         if _writes(sql):
             raise DatabaseError(f'Connection "{self.alias}" is read only.')
         return execute(sql, params, many, context)
+
+
+def _not_connected(said: str, state: str) -> OperationalError:
+    """With the code of the standard: FreeTDS has the same one for a wrong password and a wrong statement."""
+    error: Any = OperationalError(said)
+    error.sqlstate = state
+    return error  # type: ignore[no-any-return]
 
 
 def _in_plain_words(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001 - Django's

@@ -155,3 +155,14 @@ def test_missing_packages_are_one_sentence_with_the_command(server: Standin, mon
     assert probe(row).said == "SQL Server needs further packages: make install EXTRA=mssql"
     with pytest.raises(UnusableConnection, match="make install EXTRA=mssql"):
         use("warehouse")
+
+
+@pytest.mark.usefixtures("further_connections")
+@pytest.mark.parametrize(("wrong", "state"), [({"password": "wrong"}, "28000"), ({"port": 1}, "08001")])
+def test_a_run_is_told_who_refused_it_by_the_code_of_the_standard(
+    server: Standin, wrong: dict[str, Any], state: str
+) -> None:
+    make(server, **wrong)
+    with pytest.raises(DatabaseError) as refused:
+        connections[use("warehouse")].ensure_connection()
+    assert getattr(refused.value, "sqlstate", None) == state
