@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -113,16 +114,21 @@ def test_the_password_stays_unless_its_place_changes() -> None:
         ({"engine": "sqlite", "name": "here.sqlite3"}, "Write the absolute path of the file."),
         ({"engine": "mssql", "options": '{"driver": 18}'}, "driver is a text."),
         ({"engine": "mssql", "options": '{"query_timeout": "soon"}'}, "query_timeout is a number of seconds."),
-        (
-            {"engine": "mssql", "options": '{"driver": "mssql-python"}'},
-            "The driver of Microsoft is not installed: make install EXTRA=mssql-microsoft",
-        ),
     ],
 )
 def test_a_wrong_field_is_named(wrong: dict[str, str], sentence: str) -> None:
     page = signed_in("admin").post(f"{PAGES}add/", fields(**{"host": "db.example.com", **wrong}))
     assert page.status_code == 200
     assert sentence in page.text
+    assert not Connection.objects.exists()
+
+
+def test_a_driver_that_is_not_installed_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mssql_python", None)  # so that its import fails, also where it is installed
+    wrong = fields(host="db.example.com", engine="mssql", options='{"driver": "mssql-python"}')
+    page = signed_in("admin").post(f"{PAGES}add/", wrong)
+    assert page.status_code == 200
+    assert "The driver of Microsoft is not installed: make install EXTRA=mssql-microsoft" in page.text
     assert not Connection.objects.exists()
 
 
