@@ -25,6 +25,7 @@ from apps.logs.retention_models import SweptTable
 from apps.logs.search_models import LogChunk, LogGram
 from apps.logs.segments import delete_empty_segments
 from apps.notifications.models import Delivery
+from apps.quality.models import LetThrough, Measurement, QuarantinedRow
 from apps.registry.models import App
 from apps.runtime.function_models import FunctionLog
 from apps.runtime.lifecycle import StillRunning, due_removals, purge_app
@@ -62,16 +63,21 @@ class Sweep:
         """What is kept, as the settings say."""
         keep = settings
         days, most = keep.DC_RETENTION_LOGS_DAYS, keep.DC_RETENTION_LOGS_MAX_ROWS
-        old, text = self._before(days), _text(days)
+        long = keep.DC_RETENTION_COMMANDS_DAYS
+        old, very_old, text = self._before(days), self._before(long), _text(days)
         return [
             Rule("lines", _text(days, most), (Log, LogChunk, LogGram), lambda real: self._lines(real, old, most)),
-            Rule("functions in runs", text, (FunctionLog,), self._by(FunctionLog, "last_end_at", old)),
-            Rule("refused frames", text, (LogRejected,), self._by(LogRejected, "rejected_at", old)),
+            self._aged("functions in runs", days, FunctionLog, "last_end_at"),
+            self._aged("refused frames", days, LogRejected, "rejected_at"),
             Rule("error groups", text, (ErrorGroup, ErrorGroupApp), self._by(ErrorGroup, "last_seen_at", old)),
             Rule("journals without a run", text, (JournalFile,), self._platform_journals(days)),
             self._commands(),
-            self._messages(),
-            self._audit(),
+            self._aged("messages", long, Delivery, "created_at"),
+            self._aged("merges let through", long, LetThrough, "expires_at"),
+            self._aged("measurements of quality", keep.DC_RETENTION_RUNS_DAYS, Measurement, "at"),
+            # What nobody has settled stays: it is nowhere else.
+            self._aged("rows out of quarantine", keep.DC_RETENTION_RUNS_DAYS, QuarantinedRow, "settled_at"),
+            Rule("audit entries", _text(long), (AuditEntry,), lambda real: audit.expire(very_old, is_real=real)),
             self._runs(),
             self._managers(),
             Rule("apps to be removed", "until their grace is over", (App,), self._removals),
@@ -109,6 +115,9 @@ class Sweep:
             LogChunk.objects.filter(last_id__lt=oldest).delete()
             delete_empty_segments()
 
+    def _aged(self, name: str, days: int, model: type[Model], field: str) -> Rule:
+        return Rule(name, _text(days), (model,), self._by(model, field, self._before(days)))
+
     def _by(self, model: type[Model], field: str, old: datetime | None) -> Callable[[bool], Iterator[int]]:
         due = model._default_manager.filter(**{f"{field}__lt": old}) if old else model._default_manager.none()
         return lambda is_real: _oldest_first(due, is_real=is_real)
@@ -133,15 +142,6 @@ class Sweep:
         due = _any(Q(finished_at__lt=old) if old else None, Q(pk__lte=newest_due) if newest_due else None)
         rows = finished.filter(due) if due else finished.none()
         return Rule("commands", _text(days, most), (Command,), lambda real: _oldest_first(rows, is_real=real))
-
-    def _messages(self) -> Rule:
-        days = settings.DC_RETENTION_COMMANDS_DAYS
-        return Rule("messages", _text(days), (Delivery,), self._by(Delivery, "created_at", self._before(days)))
-
-    def _audit(self) -> Rule:
-        days = settings.DC_RETENTION_COMMANDS_DAYS
-        old = self._before(days)
-        return Rule("audit entries", _text(days), (AuditEntry,), lambda real: audit.expire(old, is_real=real))
 
     def _managers(self) -> Rule:
         """Managers that ended, each start one row; those that a run or a command names stay with it."""

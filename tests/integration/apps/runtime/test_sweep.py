@@ -23,6 +23,7 @@ from apps.logs.retention_models import SweptTable
 from apps.logs.search import Filters, search
 from apps.logs.search_models import LogChunk
 from apps.notifications.models import Channel, Delivery
+from apps.quality.models import Dataset, LetThrough, Measurement, QuarantinedRow
 from apps.runtime import sweep as sweep_module
 from apps.runtime import tasks
 from apps.runtime.ending import end_run
@@ -38,6 +39,7 @@ from apps.runtime.sweep import measure, sweep
 from apps.runtime.sweep_journals import Swept, sweep_journals
 from collectors.toolkit.journal import Journal
 from tests.integration.factories import make_app, make_node, make_run
+from tests.integration.people import make_person
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -183,6 +185,28 @@ def test_messages_go_as_late_as_commands() -> None:
         Delivery.objects.create(channel=channel, kind="FAILED", subject=f"{age}", created_at=days(age))
     assert due() == swept() == {"messages": 1}
     assert Delivery.objects.get().subject == "364"
+
+
+def test_what_quality_found_goes_as_late_as_runs_and_rows_in_quarantine_stay() -> None:
+    dataset = Dataset.objects.create(label="shop_books.book", outcome="pass", runtime="a" * 32, judged_at=NOW)
+    person = make_person("operator")
+    for age, state in ((181, "DISCARDED"), (179, "REPLAYED"), (400, "HELD")):
+        about = {"dataset": dataset, "runtime": f"{age:032}", "merge": 1}
+        Measurement.objects.create(**about, at=days(age), outcome="pass")
+        settled_at = None if state == "HELD" else days(age)
+        QuarantinedRow.objects.create(
+            **about, row=1, rule="length", reason="too long", payload="{}", digest="d", state=state,
+            quarantined_at=days(age), settled_at=settled_at,
+        )  # fmt: skip
+    for age, used_at in ((366, None), (364, NOW)):
+        LetThrough.objects.create(
+            dataset=dataset.label, granted_by=person, granted_name="operator", granted_at=days(age + 7),
+            expires_at=days(age), used_at=used_at,
+        )  # fmt: skip
+
+    expected = {"measurements of quality": 2, "rows out of quarantine": 1, "merges let through": 1}
+    assert due() == swept() == expected
+    assert {row.state for row in QuarantinedRow.objects.all()} == {"HELD", "REPLAYED"}
 
 
 def test_errors_and_refused_frames_go_when_their_lines_have() -> None:
