@@ -14,11 +14,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
 
+from collectors.http_client import HTTPClient
 from collectors.identity import AppInfo
 from collectors.stores import Called, Database, Databases, MergeResult, Missing, Record, RecordStore, no_databases
 
 if TYPE_CHECKING:
-    import httpx
     from pydantic import BaseModel
 
 __all__ = [
@@ -81,20 +81,6 @@ class ProgressReport(Protocol):
     """`context.progress(...)`: how far the run is. Values are totals, not increments; None leaves one as it was."""
 
     def __call__(self, *, solved: int | None = None, failed: int | None = None, size: int | None = None) -> None: ...
-
-
-class HTTPClient(Protocol):
-    """`context.request`: an HTTP client with the profile of the app. Errors are those of `toolkit.errors`."""
-
-    def get(self, url: str, **options: Any) -> httpx.Response: ...
-
-    def post(self, url: str, **options: Any) -> httpx.Response: ...
-
-    async def aget(self, url: str, **options: Any) -> httpx.Response: ...
-
-    async def apost(self, url: str, **options: Any) -> httpx.Response: ...
-
-    async def aclose(self) -> None: ...
 
 
 class Logger(Protocol):
