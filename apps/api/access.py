@@ -16,6 +16,7 @@ from apps.accounts.bearer import authenticate
 from apps.accounts.policy import narrow
 from apps.accounts.principal import Principal, principal_of
 from apps.api.problems import Problem
+from apps.api.throttle import count_refusal, count_request
 
 _M = TypeVar("_M", bound=Model)
 
@@ -50,6 +51,7 @@ class Needs:
 
     def __call__(self, request: HttpRequest) -> Principal:
         principal = identify(request)
+        count_request(principal.name, is_write=request.method not in SAFE)
         if not principal.may(self.permission):
             raise Problem("not-allowed", f"This needs the permission {self.permission}.")
         _refuse_unread(request, self.parameters)
@@ -84,6 +86,7 @@ def _of_token(request: HttpRequest) -> Principal:
     scheme, _, token = request.headers["Authorization"].partition(" ")
     principal = authenticate(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
     if principal is None:
+        count_refusal(request.META.get("REMOTE_ADDR", ""))
         headers = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
         raise Problem("not-signed-in", "This token is wrong, over, or revoked; get a new one.", headers=headers)
     if request.method not in SAFE:

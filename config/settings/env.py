@@ -29,6 +29,7 @@ from config.errors import SettingsError
 from config.settings.encrypted import secrets_layer
 from config.settings.groups import (
     GROUPS,
+    ApiSettings,
     BrokerSettings,
     DatabaseSettings,
     GeneralSettings,
@@ -62,6 +63,7 @@ class Settings:
     broker: BrokerSettings
     redis: RedisSettings
     web: WebSettings
+    api: ApiSettings
     metrics: MetricsSettings
     run: RunSettings
     log: LogSettings

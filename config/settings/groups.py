@@ -137,6 +137,16 @@ class WebSettings(Group):
     session_idle_min: int = Field(120, ge=5, le=1440, description="Minutes without a page opened that end a session.")
 
 
+class ApiSettings(Group):
+    """How often programs may ask"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_API_")
+
+    reads_per_minute: int = Field(1_200, ge=0, description="Of one user or client; 0: no limit.")
+    writes_per_minute: int = Field(300, ge=0, description="Of one user or client; 0: no limit.")
+    refusals_per_minute: int = Field(60, ge=0, description="Wrong tokens from one address; 0: no limit.")
+
+
 class MetricsSettings(Group):
     """Who may read the figures at /metrics"""
 
@@ -213,6 +223,7 @@ GROUPS: dict[str, type[Group]] = {
     "broker": BrokerSettings,
     "redis": RedisSettings,
     "web": WebSettings,
+    "api": ApiSettings,
     "metrics": MetricsSettings,
     "run": RunSettings,
     "log": LogSettings,

@@ -90,6 +90,15 @@ def test_errors_are_listed_as_the_inbox_shows_them() -> None:
     assert client.get(f"/api/v1/errors/{'c' * 32}").status_code == 404
 
 
+def test_a_list_of_errors_takes_as_many_queries_however_long_it_is(django_assert_num_queries: Any) -> None:
+    client = signed_in("viewer")
+    for number in range(12):
+        make_group(BOOKS, "examples.shop.pens", fingerprint=f"{number:032x}")
+
+    with django_assert_num_queries(7):  # session, user, two for permissions, groups, their apps, the codes
+        assert len(client.get("/api/v1/errors").json()["items"]) == 12
+
+
 def test_an_error_is_resolved_snoozed_and_reopened() -> None:
     make_group(BOOKS)
     client, path = signed_in("operator"), f"/api/v1/errors/{PRINT}"

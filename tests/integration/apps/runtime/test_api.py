@@ -81,6 +81,17 @@ def test_the_slowest_functions_come_first_and_each_has_its_runs() -> None:
     assert client.get(f"/api/v1/functions/{AppFunction.objects.order_by('-pk')[0].pk + 1}/trend").status_code == 404
 
 
+def test_a_list_of_functions_takes_as_many_queries_however_long_it_is(django_assert_num_queries: Any) -> None:
+    run = make_run(make_app(), State.SUCCEEDED)
+    store(run, *(frame(f"function{number}", 1.0) for number in range(12)))
+    client = signed_in("viewer")
+
+    with django_assert_num_queries(5):  # session, user, two for permissions, functions with their apps
+        assert len(client.get("/api/v1/functions").json()["items"]) == 12
+    with django_assert_num_queries(6):
+        assert len(client.get(f"/api/v1/runtimes/{run.pk}/functions").json()["items"]) == 12
+
+
 def test_managers_say_whether_they_are_alive() -> None:
     make_node()
     make_node(lease_until=database_now() - timedelta(seconds=1))
