@@ -19,10 +19,17 @@ from config.api import api
 from tests.integration.factories import make_app, make_run
 from tests.integration.people import grant, make_client, make_person, signed_in, token_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(databases="__all__")
 
 RUN = "0" * 32
-PLACES = {"{code}": "examples.shop.books", "{run_id}": RUN, "{command_id}": "1"}
+PLACES = {
+    "{code}": "examples.shop.books",
+    "{table}": "examples.shop.books.book",
+    "{name}": "api_key",
+    "{alias}": "warehouse",
+    **dict.fromkeys(("{run_id}", "{fingerprint}"), RUN),
+    **dict.fromkeys(("{command_id}", "{function_id}", "{row_id}", "{channel_id}", "{delivery_id}"), "1"),
+}
 
 
 def calls() -> Iterator[tuple[str, str, str]]:
