@@ -24,6 +24,8 @@ from config.api import api
 from tests.integration.factories import make_app, make_run
 from tests.integration.people import make_client, token_of
 
+pytestmark = pytest.mark.django_db(databases="__all__")
+
 #: Most of what one database refuses and another takes is found on PostgreSQL.
 EXAMPLES = 8 if "DC_TEST_SERVER_URL" in os.environ else 3
 
