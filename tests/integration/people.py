@@ -10,9 +10,11 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from apps.accounts.clients import new_secret
+from apps.accounts.middleware import BEGAN, SEEN
 from apps.accounts.models import Client as ApiClient
 from apps.accounts.models import RoleGrant, User
 from apps.accounts.roles import seed_roles
+from apps.core.clock import utc_now
 from apps.registry.models import App
 
 
@@ -26,9 +28,12 @@ def make_person(role: str = "", *, name: str = "") -> User:
 
 
 def signed_in(role: str = "superuser") -> Client:
-    """A browser in which somebody with this role has signed in."""
-    client = Client()
+    """A browser in which somebody with this role has signed in, and has opened a page a moment ago."""
+    client, now = Client(), utc_now().timestamp()
     client.force_login(User.objects.filter(username=role).first() or make_person(role))
+    session = client.session
+    session.update({BEGAN: now, SEEN: now})
+    session.save()
     return client
 
 

@@ -17,7 +17,7 @@ from apps.console import demo
 from collectors.sources.examples.shop.books.main import Books
 from collectors.sources.examples.shop.books.models import Book
 from collectors.sources.examples.shop.books.parser import parse_book, parse_list
-from collectors.toolkit.http import ClientPool, Request
+from collectors.toolkit.http import ClientPool, Profile, Request, Session, networks
 from collectors.toolkit.testing import make_context
 
 NOON = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)
@@ -231,7 +231,8 @@ class QuietHandler(WSGIRequestHandler):
 def test_the_example_source_collects_the_shop_and_sees_it_change(
     shop_url: str, set_clock: Callable[[datetime], None]
 ) -> None:
-    pool = ClientPool(Request)
+    session = Session(Profile(allowed=networks(" ".join(Books.allowed_networks))))
+    pool = ClientPool(lambda: Request(session=session))
     first = make_context(Books.Args(base_url=shop_url), app="examples.shop.books", clients=pool)
     assert Books(first).run().complete
     assert {row["isbn"]: row["price"] for row in first.records.rows(Book)} == prices(NOON)
