@@ -7,13 +7,17 @@ of the hierarchy this process sees (a container of its own).
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import time
 from contextlib import suppress
 from pathlib import Path
 
 _MOUNT = re.compile(r"^\S+ (\S+) cgroup2 ", re.MULTILINE)
 _CONTROLLERS = ("memory", "pids")
+#: So often it is tried to remove a group that is busy, and so long is waited between.
+REMOVALS, LEAVING_S = 50, 0.005
 
 
 def find_base(mounts: Path = Path("/proc/self/mounts"), own: Path = Path("/proc/self/cgroup")) -> Path | None:
@@ -109,9 +113,16 @@ class ControlGroup:
             return None
 
     def remove(self) -> None:
-        """The group is empty."""
-        with suppress(OSError):
-            self.path.rmdir()
+        """The group is empty, or in a moment: a killed process may leave its group after it was seen to be gone."""
+        for _ in range(REMOVALS):
+            try:
+                self.path.rmdir()
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    return
+                time.sleep(LEAVING_S)
+            else:
+                return
 
     def _event(self, name: str, key: str) -> int:
         with suppress(OSError, ValueError):

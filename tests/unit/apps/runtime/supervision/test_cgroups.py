@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
+from apps.runtime.supervision import cgroups
 from apps.runtime.supervision.cgroups import ControlGroup, find_base
 
 
@@ -55,6 +57,25 @@ def test_what_the_kernel_enforced_is_known(base: Path, memory_events: str, pids_
     (group.path / "memory.events").write_text(memory_events)
     (group.path / "pids.events").write_text(pids_events)
     assert group.ran_out_of() == reason
+
+
+@pytest.mark.parametrize(("busy_times", "is_gone"), [(0, True), (3, True), (1000, False)])
+def test_a_group_is_removed_when_the_last_process_has_left_it(
+    base: Path, monkeypatch: pytest.MonkeyPatch, busy_times: int, is_gone: bool
+) -> None:
+    group, remove, asked = ControlGroup(base / "dc-run-r2"), Path.rmdir, []
+    group.path.mkdir()
+
+    def rmdir(path: Path) -> None:
+        asked.append(path)
+        if len(asked) <= busy_times:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        remove(path)
+
+    monkeypatch.setattr(Path, "rmdir", rmdir)
+    monkeypatch.setattr(cgroups, "LEAVING_S", 0)
+    group.remove()
+    assert group.path.exists() is not is_gone
 
 
 def test_the_peak_is_that_of_the_kernel_where_it_counts(base: Path) -> None:
