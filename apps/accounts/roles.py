@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
-from django.db.models import Q
 
 #: May look at everything that was collected; `registry.view_app` also opens the tables of collected rows. Taking whole
 #: tables away as a file is another permission, `registry.export_app`.
@@ -108,15 +107,12 @@ def seed_roles() -> None:
         group.permissions.set(found[permission] for permission in wanted)
 
 
-def _permissions(names: frozenset[str]) -> dict[str, Permission]:
-    wanted = Q()
-    for name in names:
-        app_label, codename = name.split(".")
-        wanted |= Q(content_type__app_label=app_label, codename=codename)
-    found = {
-        f"{permission.content_type.app_label}.{permission.codename}": permission
-        for permission in Permission.objects.filter(wanted).select_related("content_type")
-    }
+def _permissions(names: frozenset[str]) -> dict[str, int]:
+    """The key of each of these permissions."""
+    labels = {name.partition(".")[0] for name in names}
+    of_labels = Permission.objects.filter(content_type__app_label__in=labels)
+    known = of_labels.values_list("content_type__app_label", "codename", "pk")
+    found = {f"{label}.{codename}": pk for label, codename, pk in known}
     missing = sorted(names - found.keys())
     if missing:
         raise PermissionsMissing(f"Unknown permissions: {', '.join(missing)}. Run manage.py migrate first.")
