@@ -65,9 +65,10 @@ def django_db_modify_db_settings() -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> None:  # noqa: ARG001 - what it makes is what counts
     """Databases with every migration, cleaned up quickly after each test that commits."""
-    from tests.services import cleaning
+    from tests.services import cleaning, static_files
 
     cleaning.install()
+    static_files.install()
 
 
 @pytest.fixture(scope="session")
