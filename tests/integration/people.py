@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.test import Client
 
@@ -29,10 +31,11 @@ def make_person(role: str = "", *, name: str = "") -> User:
 
 def signed_in(role: str = "superuser") -> Client:
     """A browser in which somebody with this role has signed in, and has opened a page a moment ago."""
-    client, now = Client(), utc_now().timestamp()
+    client, now = Client(), utc_now()
     client.force_login(User.objects.filter(username=role).first() or make_person(role))
     session = client.session
-    session.update({BEGAN: now, SEEN: now})
+    session.update({BEGAN: now.timestamp(), SEEN: now.timestamp()})
+    session.set_expiry(now + timedelta(minutes=settings.DC_SESSION_IDLE_MIN))
     session.save()
     return client
 
