@@ -8,8 +8,10 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import pytest_django
 
 from collectors.toolkit.journal.known import known
+from config import catalogue
 from tests.services import environment, postgres, valkey
 
 PREPARED = pytest.StashKey[environment.Prepared | None]()
@@ -27,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[PREPARED] = environment.prepare()
     except (environment.BadTestSetup, postgres.NoPostgres) as error:
         raise pytest.UsageError(str(error)) from None
+    if config.stash[PREPARED] is not None:
+        catalogue.compile_all()
     _read_settings()
 
 
@@ -63,12 +67,26 @@ def django_db_modify_db_settings() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> None:  # noqa: ARG001 - what it makes is what counts
-    """Databases with every migration, cleaned up quickly after each test that commits."""
-    from tests.services import cleaning, static_files
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,  # noqa: ARG001 - it has to be there before
+    django_db_blocker: pytest_django.DjangoDbBlocker,
+) -> Iterator[None]:
+    """Databases with every migration, made once for all workers, cleaned up quickly after each test that commits."""
+    from django.db import connections
+    from django.test.utils import setup_databases
+
+    from tests.services import cleaning, databases, static_files
 
     cleaning.install()
     static_files.install()
+    aliases = dict.fromkeys(connections, False)
+    options = {"verbosity": request.config.option.verbose, "interactive": False, "serialized_aliases": ()}
+    with django_db_blocker.unblock():
+        databases.set_up(set(aliases), lambda: setup_databases(aliases=aliases, **options))
+    yield
+    with django_db_blocker.unblock():
+        databases.tear_down(set(aliases))
 
 
 @pytest.fixture(scope="session")

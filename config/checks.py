@@ -15,6 +15,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning  # noqa: A004 
 from django.http.request import validate_host
 
 from apps.core.encryption.keys import BadKeys, parse_keys
+from config.security_checks import careless_settings
 from config.settings.env import BASE_DIR, Settings, get_settings
 from config.settings.local_files import KEPT_KEYS
 
@@ -28,6 +29,7 @@ def register_all() -> None:
     checks.register(_registered(ALWAYS), TAG)
     checks.register(_where_tables_are, Tags.database)
     checks.register(_registered(DEPLOY), TAG, deploy=True)
+    checks.register(careless_settings, TAG, deploy=True)
 
 
 def _registered(group: Iterable[Check]) -> Callable[..., list[CheckMessage]]:
@@ -222,20 +224,14 @@ def check_proxy_count(settings: Settings) -> Iterator[CheckMessage]:
 
 
 ALWAYS: tuple[Check, ...] = (
-    check_names,
-    check_public_url,
-    check_listening,
-    check_secret_files,
-    check_sources_path,
-    check_hosts,
-    check_broker,
-    check_redis,
-    check_data_dir,
-    check_keys,
+    *(check_names, check_public_url, check_listening, check_secret_files, check_sources_path, check_hosts),
+    *(check_broker, check_redis, check_data_dir, check_keys),
 )
 #: Asked for where tables are: by `migrate`, `check --database` and `config --check`.
 TABLES: tuple[Check, ...] = (check_keys_are_set,)
-DEPLOY: tuple[Check, ...] = (check_production_database, check_production_url, check_https, check_proxy_count)
+DEPLOY: tuple[Check, ...] = (
+    *(check_keys_are_set, check_production_database, check_production_url, check_https, check_proxy_count),
+)
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -21,6 +22,10 @@ from config.secret_place import BASE_DIR, PASSPHRASE, Where, find_file
 
 #: A folder in memory: nothing in it reaches a disk, unless the machine swaps.
 MEMORY = Path("/dev/shm")  # noqa: S108 - that is what it is for
+
+
+#: Told what was done to which file, and what opens it now.
+Note = Callable[[str, Path, str], None]
 
 
 class CannotObey(Exception):
@@ -51,18 +56,29 @@ def is_before_settings(words: Sequence[str]) -> bool:
     return verb in _VERBS and (verb != "rotate" or "--file" in words)
 
 
-def obey(words: Sequence[str]) -> int:
-    """Do what the words say and return the exit code."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was done to the file, in the words of the audit, and what opens it now."""
+
+    action: str
+    path: Path
+    passphrase: str = field(repr=False)
+
+
+def obey(words: Sequence[str], note: Note | None = None) -> int:
+    """Do what the words say, tell `note` of it where the file was written, and return the exit code."""
     parser = argparse.ArgumentParser(prog="manage.py secrets")
     add_verbs(parser)
     options = parser.parse_args(words)
     try:
-        _VERBS[options.verb](options)
+        written = _VERBS[options.verb](options)
     except (CannotObey, SecretFileError, SettingsError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command before there are commands
         return 1
     except KeyboardInterrupt:
         return 130
+    if written is not None and note is not None:
+        note(written.action, written.path, written.passphrase)
     return 0
 
 
@@ -80,7 +96,7 @@ def _key(_options: argparse.Namespace) -> None:
     _say(Key.new().as_text())
 
 
-def _encrypt(options: argparse.Namespace) -> None:
+def _encrypt(options: argparse.Namespace) -> Written:
     where = _where()
     if where.path.exists() and not options.force:
         raise CannotObey(f"{where.path} is there already: `secrets edit` changes it, --force replaces it.")
@@ -88,6 +104,7 @@ def _encrypt(options: argparse.Namespace) -> None:
     passphrase = where.passphrase or _asked_twice("Passphrase: ")
     SecretLoader(where.path).write(text, passphrase, cipher=GCM if options.gcm else CBC)
     _say(f"{where.path} is encrypted. Remove the plain text.")
+    return Written("settings_file.encrypted", where.path, passphrase)
 
 
 def _decrypt(_options: argparse.Namespace) -> None:
@@ -95,7 +112,7 @@ def _decrypt(_options: argparse.Namespace) -> None:
     sys.stdout.write(SecretLoader(where.path).read(_passphrase(where)))
 
 
-def _edit(_options: argparse.Namespace) -> None:
+def _edit(_options: argparse.Namespace) -> Written | None:
     where = _where()
     loader, passphrase = SecretLoader(where.path), _passphrase(where)
     before = loader.read(passphrase)
@@ -107,6 +124,8 @@ def _edit(_options: argparse.Namespace) -> None:
         draft.write_text(before, encoding="utf-8")
         while not _is_taken(loader, passphrase, draft, before):
             pass
+    is_changed = loader.read(passphrase) != before
+    return Written("settings_file.edited", where.path, passphrase) if is_changed else None
 
 
 def _is_taken(loader: SecretLoader, passphrase: str, draft: Path, before: str) -> bool:
@@ -132,15 +151,17 @@ def _is_taken(loader: SecretLoader, passphrase: str, draft: Path, before: str) -
     return True
 
 
-def _rotate_file(options: argparse.Namespace) -> None:
+def _rotate_file(options: argparse.Namespace) -> Written:
     if options.new_key or options.retire:
         raise CannotObey("--file is about the passphrase of the file: leave out --new-key and --retire.")
     where = _where()
     loader = SecretLoader(where.path)
     text, cipher = loader.read(_passphrase(where)), loader.cipher()
     file: Path | None = options.new_passphrase_file
-    loader.write(text, _read(file).strip() if file else _asked_twice("New passphrase: "), cipher=cipher)
+    passphrase = _read(file).strip() if file else _asked_twice("New passphrase: ")
+    loader.write(text, passphrase, cipher=cipher)
     _say(f"{where.path} has another passphrase. Set {PASSPHRASE} before anything is started again.")
+    return Written("settings_file.passphrase_changed", where.path, passphrase)
 
 
 def _read(path: Path) -> str:
@@ -168,7 +189,7 @@ def _asked_twice(prompt: str) -> str:
     return first
 
 
-_VERBS: dict[str, Callable[[argparse.Namespace], None]] = {
+_VERBS: dict[str, Callable[[argparse.Namespace], Written | None]] = {
     "key": _key,
     "encrypt": _encrypt,
     "decrypt": _decrypt,

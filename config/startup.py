@@ -23,10 +23,11 @@ def prepare(argv: list[str]) -> None:
     done here and end the process: what settings need may be in that file.
     """
     if argv[1:2] == ["secrets"]:
+        from config.secret_audit import note
         from config.secret_verbs import is_before_settings, obey
 
         if is_before_settings(argv[2:]):
-            sys.exit(obey(argv[2:]))
+            sys.exit(obey(argv[2:], note))
     if len(argv) > 2 and argv[1] == "runcollector":
         for word in argv[2:]:
             try:

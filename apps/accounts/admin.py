@@ -17,15 +17,20 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from apps.accounts import second_factor
+from apps.accounts.audit import ADMIN
 from apps.accounts.granted_admin import ModelAdmin, ReadOnlyAdmin
+from apps.accounts.lockout import unlock
 from apps.accounts.models import AuditEntry, Lockout, LoginLink, RoleGrant, User
 from apps.accounts.policy import may
 from apps.accounts.roles import ROLES
-from apps.accounts.services import LIFETIME, UserMayNotSignIn, issue_login_link
+from apps.accounts.services import LIFETIME, UserMayNotSignIn, hand_out_login_link
 from apps.accounts.signing_in import end_sessions
 from apps.core.clock import utc_now
 from apps.core.labels import label
@@ -69,30 +74,46 @@ class UserAdmin(_Users):
     list_filter = ("is_active", "is_superuser", "groups")
     search_fields = ("username", "first_name", "last_name", "email")
     ordering = ("username",)
+    fieldsets = (
+        (None, {"fields": ("username", "password", "ways_in")}),
+        (_("Personal info"), {"fields": ("first_name", "last_name", "email", "language")}),
+        (_("Permissions"), {"fields": ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")}),
+        (_("Important dates"), {"fields": ("last_login", "date_joined")}),
+    )
     add_fieldsets = (
         (None, {"fields": ("username", "usable_password", "password1", "password2")}),
-        ("Role", {"fields": ("is_staff", "groups")}),
+        (_("Role"), {"fields": ("is_staff", "groups")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
 
-    @admin.display(description="name")
+    @admin.display(description=_("name"))
     def full_name(self, user: User) -> str:
         return user.get_full_name() or "-"
 
-    @admin.display(description="roles")
+    @admin.display(description=_("roles"))
     def roles(self, user: User) -> str:
         names = [(group.name, "info" if group.name in ROLES else "default") for group in user.groups.all()]
         if user.is_superuser:
             names.insert(0, ("superuser", "danger"))
         return format_html_join(" ", "{}", ((label(name, colour),) for name, colour in names)) or "-"
 
+    @admin.display(description=_("signs in with"))
+    def ways_in(self, user: User) -> str:
+        factor = second_factor.of(user)
+        ways = [gettext("password")] if user.has_usable_password() else []
+        ways += (
+            [gettext("second factor, since %(since)s") % {"since": f"{factor.confirmed_at:%Y-%m-%d}"}] if factor else []
+        )
+        ways += [f"{identity.issuer} ({identity.subject})" for identity in user.identities.all()]
+        return "; ".join(ways) or gettext("login links alone")
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"is_staff": True, **super().get_changeform_initial_data(request)}
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        fields = ("last_login", "date_joined")
+        fields = ("last_login", "date_joined", "ways_in")
         return fields if _is_superuser(request) else (*fields, *POWERS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -104,9 +125,11 @@ class UserAdmin(_Users):
     def get_urls(self) -> list[URLPattern]:
         link = self.admin_site.admin_view(require_POST(never_cache(self.make_login_link)))
         end = self.admin_site.admin_view(require_POST(self.end_sessions))
+        reset = self.admin_site.admin_view(require_POST(self.reset_second_factor))
         return [
             path("<int:user_id>/login-link/", link, name="accounts_user_login_link"),
             path("<int:user_id>/end-sessions/", end, name="accounts_user_end_sessions"),
+            path("<int:user_id>/reset-second-factor/", reset, name="accounts_user_reset_second_factor"),
             *super().get_urls(),
         ]
 
@@ -120,7 +143,23 @@ class UserAdmin(_Users):
         end_sessions(user=user, actor=actor, now=utc_now())
         if is_self:
             update_session_auth_hash(request, user)
-        self.message_user(request, f"{user.username} is logged out everywhere{' else' if is_self else ''}.")
+        said = (
+            gettext("%(name)s is logged out everywhere else.")
+            if is_self
+            else gettext("%(name)s is logged out everywhere.")
+        )
+        self.message_user(request, said % {"name": user.username})
+        return redirect(reverse("admin:accounts_user_change", args=[user_id]))
+
+    def reset_second_factor(self, request: HttpRequest, user_id: int) -> HttpResponse:
+        """For somebody who has lost their phone and their paper; one's own is removed with a code."""
+        user = self.get_object(request, str(user_id))
+        if user is None or user.pk == request.user.pk or not self.has_change_permission(request, user):
+            raise PermissionDenied
+        actor: Any = request.user
+        gone = second_factor.remove(user=user, actor=actor, source=ADMIN, now=utc_now())
+        said = gettext("%(name)s has no second factor any more.") if gone else gettext("%(name)s has no second factor.")
+        self.message_user(request, said % {"name": user.username})
         return redirect(reverse("admin:accounts_user_change", args=[user_id]))
 
     def make_login_link(self, request: HttpRequest, user_id: int) -> HttpResponse:
@@ -129,17 +168,17 @@ class UserAdmin(_Users):
         if user is None or not _may_touch(request, user) or not request.user.has_perm("accounts.add_loginlink"):
             raise PermissionDenied
         try:
-            link = issue_login_link(user=user, now=utc_now())
+            actor: Any = request.user  # a User: admin_view lets nobody else in
+            link = hand_out_login_link(user=user, actor=actor, source=ADMIN, now=utc_now())
         except UserMayNotSignIn as error:
             self.message_user(request, str(error), messages.ERROR)
             return redirect(reverse("admin:accounts_user_change", args=[user_id]))
-        self.log_change(request, user, "Made a login link.")
         return TemplateResponse(
             request,
             "accounts/login_link_made.html",
             {
                 **self.admin_site.each_context(request),
-                "title": f"Login link for {user.username}",
+                "title": _("Login link for %(name)s") % {"name": user.username},
                 "person": user,
                 "link": request.build_absolute_uri(link),
                 "lifetime": LIFETIME,
@@ -162,9 +201,9 @@ class GroupAdmin(_Groups):
     list_display = ("name", "kind")
     search_fields = ("name",)
 
-    @admin.display(description="kind")
+    @admin.display(description=_("kind"))
     def kind(self, group: Group) -> str:
-        return label("built in", "info") if group.name in ROLES else label("own", "default")
+        return label(_("built in"), "info") if group.name in ROLES else label(_("own"), "default")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return is_superuser(request)
@@ -187,7 +226,7 @@ class LoginLinkAdmin(ReadOnlyAdmin[LoginLink]):
         # Deleting a person deletes their links, and asks this page whether it may; a deleted link lets nobody in.
         return bool(request.user.has_perm("accounts.delete_loginlink"))
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def fate(self, link: LoginLink) -> str:
         fate = link.fate(utc_now())
         return label(str(fate.label), fate.colour)
@@ -210,22 +249,25 @@ class RoleGrantAdmin(ModelAdmin[RoleGrant]):
     )
     autocomplete_fields = ("user", "people", "client", "app_group", "app_parent", "app")
     fieldsets = (
-        ("Who", {"fields": RoleGrant.WHO, "description": "Choose one of these."}),
-        ("May do what", {"fields": ("role",)}),
-        ("Where", {"fields": RoleGrant.WHERE, "description": "Choose one of these; it holds for everything below."}),
+        (_("Who"), {"fields": RoleGrant.WHO, "description": _("Choose one of these.")}),
+        (_("May do what"), {"fields": ("role",)}),
+        (
+            _("Where"),
+            {"fields": RoleGrant.WHERE, "description": _("Choose one of these; it holds for everything below.")},
+        ),
     )
 
-    @admin.display(description="who")
+    @admin.display(description=_("who"))
     def who(self, grant: RoleGrant) -> str:
         return str(grant.user or grant.people or grant.client)
 
-    @admin.display(description="where")
+    @admin.display(description=_("where"))
     def where(self, grant: RoleGrant) -> str:
         if grant.app_group is not None:
             return f"{grant.app_group.name}.*"
         return f"{grant.app_parent}.*" if grant.app_parent is not None else str(grant.app)
 
-    @admin.display(description="since", ordering="created_at")
+    @admin.display(description=_("since"), ordering="created_at")
     def created(self, grant: RoleGrant) -> str:
         return ago(grant.created_at)
 
@@ -239,25 +281,24 @@ class LockoutAdmin(ReadOnlyAdmin[Lockout]):
     fields = ("name", "address", "failures", "last_at", "locked_until")
     actions = ("unlock",)
 
-    @admin.display(description="state", ordering="locked_until")
+    @admin.display(description=_("state"), ordering="locked_until")
     def state(self, row: Lockout) -> str:
         if row.locked_until is None or row.locked_until <= utc_now():
-            return label("open", "default")
-        return label(f"locked, {ago(row.locked_until)}", "danger")
+            return label(_("open"), "default")
+        return label(_("locked, %(when)s") % {"when": ago(row.locked_until)}, "danger")
 
-    @admin.display(description="last attempt", ordering="last_at")
+    @admin.display(description=_("last attempt"), ordering="last_at")
     def last_attempt(self, row: Lockout) -> str:
         return ago(row.last_at)
 
     def has_unlock_permission(self, request: HttpRequest) -> bool:
         return may(request.user, "accounts.delete_lockout")
 
-    @admin.action(description="Unlock", permissions=["unlock"])
+    @admin.action(description=_("Unlock"), permissions=["unlock"])
     def unlock(self, request: HttpRequest, rows: QuerySet[Lockout]) -> None:
-        for row in rows:
-            self.log_change(request, row, f"Unlocked after {row.failures} wrong passwords.")
-        count = rows.delete()[0]
-        self.message_user(request, f"{count} unlocked.", messages.SUCCESS)
+        actor: Any = request.user  # a User: admin_view lets nobody else in
+        count = unlock(rows, actor=actor, source=ADMIN, now=utc_now())
+        self.message_user(request, _("%(count)s unlocked.") % {"count": count}, messages.SUCCESS)
 
 
 @admin.register(AuditEntry)
@@ -270,12 +311,12 @@ class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
     search_fields = ("subject", "actor_name", "client_name", "address", "object_id")
     fieldsets = (
         (None, {"fields": ("at", "action", "subject", "object_type", "object_id")}),
-        ("By", {"fields": ("actor_name", "client_name", "source", "address")}),
-        ("What changed", {"fields": ("changes", "said")}),
+        (_("By"), {"fields": ("actor_name", "client_name", "source", "address")}),
+        (_("What changed"), {"fields": ("changes", "said")}),
     )
     readonly_fields = ("changes", "said")
 
-    @admin.display(description="fields")
+    @admin.display(description=_("fields"))
     def changes(self, entry: AuditEntry) -> str:
         names = [*entry.before, *(name for name in entry.after if name not in entry.before)]
         if not names:
@@ -285,7 +326,7 @@ class AuditEntryAdmin(ReadOnlyAdmin[AuditEntry]):
             {"rows": [(name, _told(entry.before, name), _told(entry.after, name)) for name in names]},
         )
 
-    @admin.display(description="details")
+    @admin.display(description=_("details"))
     def said(self, entry: AuditEntry) -> str:
         return "; ".join(f"{name}: {_text(value)}" for name, value in entry.details.items()) or "-"
 

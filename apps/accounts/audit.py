@@ -48,7 +48,14 @@ def asking(*, client: Client | None = None, address: str | None = None) -> Itera
         _asking.reset(mark)
 
 
-def record(
+def record(action: str, subject: str, **about: Any) -> AuditEntry:
+    """Write an entry down, in the caller's transaction; `entry` says what it takes."""
+    written = entry(action, subject, **about)
+    written.save(force_insert=True)
+    return written
+
+
+def entry(
     action: str,
     subject: str,
     *,
@@ -62,7 +69,7 @@ def record(
     after: Mapping[str, Any] | None = None,
     **details: Any,
 ) -> AuditEntry:
-    """Write down that `actor` did `action` (dotted and past: "app.purged") to `subject`, in the caller's transaction.
+    """That `actor` did `action` (dotted and past: "app.purged") to `subject`, to be written down.
 
     Nobody signs in to a shell: without an actor the name is that of the account it belongs to. Where `client` and
     `address` are not given they are those of the request that is served (`asking`). `before` and `after` are the
@@ -71,7 +78,7 @@ def record(
     name = actor.get_username() if actor is not None else _account() if source == AuditEntry.SHELL else ""
     known = _asking.get()
     model = type(obj) if obj is not None else None
-    return AuditEntry.objects.create(
+    return AuditEntry(
         at=now,
         actor=actor,
         actor_name=name,

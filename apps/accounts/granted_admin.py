@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 from django.contrib import messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts import audit
+from apps.accounts.list_admin import ListTools
 from apps.accounts.policy import everywhere, is_partial, may, narrow
 from apps.core.admin import ModelAdmin as _ModelAdmin
 from apps.core.clock import utc_now
@@ -16,7 +18,7 @@ from apps.core.clock import utc_now
 _M = TypeVar("_M", bound=Model)
 
 
-class ModelAdmin(_ModelAdmin[_M]):
+class ModelAdmin(ListTools, _ModelAdmin[_M]):
     """Rows that somebody was granted a part of are shown as far as the grant goes (`apps/accounts/policy.py`)."""
 
     def permission(self, verb: str) -> str:
@@ -48,7 +50,9 @@ class ModelAdmin(_ModelAdmin[_M]):
         allowed = narrow(request.user, permission, rows)
         refused = rows.count() - allowed.count()
         if refused:
-            self.message_user(request, f"{refused} left out: you may not do this with them.", messages.WARNING)
+            self.message_user(
+                request, _("%(count)s left out: you may not do this with them.") % {"count": refused}, messages.WARNING
+            )
         return allowed
 
     # -- Audit ---------------------------------------------------------------------------------------------------------

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import ngettext
 
 from apps.accounts.address import neighbourhood
+from apps.accounts.audit import record
 from apps.accounts.models import Lockout, User
 
 #: Wrong tries that cost nothing yet.
@@ -31,7 +34,12 @@ class Locked(Exception):
     def __init__(self, until: datetime, now: datetime) -> None:
         self.until = until
         minutes = max(1, -(-int((until - now).total_seconds()) // 60))
-        super().__init__(f"Too many attempts. Try again in {minutes} minute{'s' if minutes > 1 else ''}.")
+        said = ngettext(
+            "Too many attempts. Try again in %(count)s minute.",
+            "Too many attempts. Try again in %(count)s minutes.",
+            minutes,
+        )
+        super().__init__(said % {"count": minutes})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,14 @@ def succeeded(attempt: Try) -> None:
             row.failures = max(0, row.failures - 1)
             row.locked_until = None if row.failures < FREE_OF_ADDRESS else row.locked_until
             row.save(update_fields=["failures", "locked_until"])
+
+
+@transaction.atomic
+def unlock(rows: QuerySet[Lockout], *, actor: User | None, source: str, now: datetime) -> int:
+    """Forget the wrong passwords of these; how many there were."""
+    for row in rows:
+        record("lockout.unlocked", str(row), source=source, actor=actor, now=now, obj=row, failures=row.failures)
+    return rows.delete()[0]
 
 
 def forget_old(*, now: datetime) -> int:

@@ -16,6 +16,7 @@ from django.utils.deprecation import MiddlewareMixin
 from apps.accounts import audit
 from apps.accounts.address import client_address
 from apps.core.clock import utc_now
+from apps.core.live import HEADER
 
 BEGAN, SEEN = "session_began", "session_seen"
 #: Looking at the clock with every request would write the session with every request.
@@ -63,7 +64,8 @@ class SessionAgeMiddleware(MiddlewareMixin):
             logout(request)
             return
         seen = _moment(session.get(SEEN))
-        if seen is not None and (now - seen < NOTED_EVERY or request.path.endswith(BY_THEMSELVES)):
+        is_by_itself = HEADER in request.headers or request.path.endswith(BY_THEMSELVES)
+        if seen is not None and (now - seen < NOTED_EVERY or is_by_itself):
             return
         session[BEGAN], session[SEEN] = began.timestamp(), now.timestamp()
         session.set_expiry(min(ends, now + timedelta(minutes=settings.DC_SESSION_IDLE_MIN)))

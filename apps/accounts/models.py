@@ -13,13 +13,28 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication
 
 from apps.accounts.redirects import redirect_fault
 from apps.accounts.roles import ROLES
 from apps.accounts.scopes import SCOPES
+from apps.accounts.ways_in import Identity, SecondFactor
 from apps.core.choices import ColouredChoices
 from apps.core.clock import utc_now
+
+__all__ = [
+    "AuditEntry",
+    "AuditSweep",
+    "Client",
+    "Identity",
+    "Lockout",
+    "LoginLink",
+    "RoleGrant",
+    "SecondFactor",
+    "User",
+]
 
 ROLE_CHOICES = [(name, name) for name in ROLES]
 
@@ -33,6 +48,22 @@ class User(AbstractUser):
 
     sessions_ended_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Sessions and tokens from before then let nobody in."
+    )
+
+    language = models.CharField(
+        _("language"),
+        max_length=8,
+        blank=True,
+        choices=settings.LANGUAGES,
+        help_text=_("In which pages are shown; empty: the one that the browser asks for."),
+    )
+
+    visited_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When Home was last opened.")
+    visited_before_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the visit before that one ended."
+    )
+    preferences = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="Keys, columns and views (preferences.py)."
     )
 
     _password: str | None
@@ -73,6 +104,31 @@ class User(AbstractUser):
 
 def _door_of(user: User) -> tuple[str, bool]:
     return user.password, user.is_active
+
+
+class SavedView(models.Model):
+    """What was searched and filtered in a list, under a name."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
+    place = models.CharField(max_length=100, help_text="The list, such as registry.app.")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2000)
+    is_shared = models.BooleanField("shared", default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "place", "name"],
+                name="saved_view_once",
+                violation_error_message="You keep a view of that name already.",
+            )
+        ]
+        indexes = [models.Index(fields=["place"], name="saved_view_of_list", condition=Q(is_shared=True))]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def _exactly_one(*fields: str) -> Q:
@@ -169,16 +225,18 @@ class Client(AbstractApplication):  # type: ignore[misc]
         """Refuse what RFC 9700 refuses: grants of old, redirects in clear text or with a place to hide something."""
         faults: dict[str, str] = {}
         if self.authorization_grant_type not in (self.GRANT_AUTHORIZATION_CODE, self.GRANT_CLIENT_CREDENTIALS):
-            faults["authorization_grant_type"] = "Choose authorization code or client credentials."
+            faults["authorization_grant_type"] = gettext("Choose authorization code or client credentials.")
         if self.authorization_grant_type == self.GRANT_CLIENT_CREDENTIALS and self.client_type == self.CLIENT_PUBLIC:
-            faults["client_type"] = "A client that acts for itself must be able to keep a secret: choose confidential."
+            faults["client_type"] = gettext(
+                "A client that acts for itself must be able to keep a secret: choose confidential."
+            )
         if self.authorization_grant_type == self.GRANT_AUTHORIZATION_CODE:
             uris = self.redirect_uris.split()
             fault = next(filter(None, map(redirect_fault, uris)), "")
             if not uris or fault:
-                faults["redirect_uris"] = fault or "Name the address that people are sent back to, one a line."
+                faults["redirect_uris"] = fault or gettext("Name the address that people are sent back to, one a line.")
         if not isinstance(self.scopes, list) or not self.scopes or not set(map(str, self.scopes)) <= SCOPES.keys():
-            faults["scopes"] = f"Choose at least one of {', '.join(SCOPES)}."
+            faults["scopes"] = gettext("Choose at least one of %(scopes)s.") % {"scopes": ", ".join(SCOPES)}
         if faults:
             raise ValidationError(faults)
 
@@ -234,7 +292,7 @@ class RoleGrant(models.Model):
         """Forms do not validate the key, which they do not show."""
         self.key = self._key()
         if RoleGrant.objects.filter(key=self.key).exclude(pk=self.pk).exists():
-            raise ValidationError("There is such a grant already.")
+            raise ValidationError(gettext("There is such a grant already."))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Keep the key, which the database holds unique: it would take two grants with NULLs for different ones."""
@@ -243,6 +301,20 @@ class RoleGrant(models.Model):
 
     def _key(self) -> str:
         return " ".join(str(getattr(self, f"{name}_id") or "-") for name in (*self.WHO, *self.WHERE)) + f" {self.role}"
+
+
+class Ticket(models.Model):
+    """What a program opens one WebSocket with (`tickets.py`). Only its hash is kept, and only until it is used."""
+
+    token_hash = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the ticket.")
+    access_token = models.ForeignKey(
+        settings.OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL, on_delete=models.CASCADE, related_name="tickets"
+    )
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"ticket until {self.expires_at:%H:%M:%S}"
 
 
 class Lockout(models.Model):

@@ -11,10 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from apps.accounts.clients import end_tokens, new_secret, set_new_secret
+from apps.accounts.audit import ADMIN
+from apps.accounts.clients import end_if_other, replace_secret, revoke_tokens
 from apps.accounts.forms import ClientForm
 from apps.accounts.granted_admin import ModelAdmin, ReadOnlyAdmin
 from apps.accounts.models import Client
@@ -37,28 +40,28 @@ class ClientAdmin(ModelAdmin[Client]):
     readonly_fields = ("client_id",)
     fieldsets = (
         (None, {"fields": ("name", "client_id", "is_active")}),
-        ("How it gets in", {"fields": ("authorization_grant_type", "client_type", "redirect_uris")}),
-        ("What it may do", {"fields": ("scopes", "role")}),
+        (_("How it gets in"), {"fields": ("authorization_grant_type", "client_type", "redirect_uris")}),
+        (_("What it may do"), {"fields": ("scopes", "role")}),
     )
 
-    @admin.display(description="acts", ordering="authorization_grant_type")
+    @admin.display(description=_("acts"), ordering="authorization_grant_type")
     def acts(self, client: Client) -> str:
-        return "for itself" if client.authorization_grant_type == client.GRANT_CLIENT_CREDENTIALS else "for people"
+        is_for_itself = client.authorization_grant_type == client.GRANT_CLIENT_CREDENTIALS
+        return gettext("for itself") if is_for_itself else gettext("for people")
 
-    @admin.display(description="state", ordering="is_active")
+    @admin.display(description=_("state"), ordering="is_active")
     def state(self, client: Client) -> str:
-        return label("active", "success") if client.is_active else label("inactive", "default")
+        return label(_("active"), "success") if client.is_active else label(_("inactive"), "default")
 
-    @admin.display(description="scopes")
+    @admin.display(description=_("scopes"))
     def scope_names(self, client: Client) -> str:
         return ", ".join(client.scopes) or "-"
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
-        if not change:
-            request.new_secret = obj.client_secret = new_secret()  # type: ignore[attr-defined]
+        request.new_secret = form.secret  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
-        if change and {"is_active", "client_type", "authorization_grant_type"} & set(form.changed_data):
-            end_tokens(client=obj, now=utc_now())
+        if change:
+            end_if_other(client=obj, changed=form.changed_data, now=utc_now())
 
     def response_add(self, request: HttpRequest, obj: Client, post_url_continue: str | None = None) -> HttpResponse:
         if obj.client_type == obj.CLIENT_PUBLIC:
@@ -78,15 +81,15 @@ class ClientAdmin(ModelAdmin[Client]):
     def new_secret_view(self, request: HttpRequest, client_pk: int) -> HttpResponse:
         """The old secret stops working at once; tokens that were given for it do too."""
         client = self._client(request, client_pk)
-        secret = set_new_secret(client=client, now=utc_now())
-        self.log_change(request, client, "Made a new secret; the old one and its tokens stopped working.")
+        actor: Any = request.user  # a User: admin_view lets nobody else in
+        secret = replace_secret(client=client, actor=actor, source=ADMIN, now=utc_now())
         return self._show(request, client, secret)
 
     def end_tokens_view(self, request: HttpRequest, client_pk: int) -> HttpResponse:
         client = self._client(request, client_pk)
-        end_tokens(client=client, now=utc_now())
-        self.log_change(request, client, "Ended all of its tokens.")
-        self.message_user(request, f"No token of {client} works any more.", messages.SUCCESS)
+        actor: Any = request.user
+        revoke_tokens(client=client, actor=actor, source=ADMIN, now=utc_now())
+        self.message_user(request, _("No token of %(client)s works any more.") % {"client": client}, messages.SUCCESS)
         return redirect(reverse("admin:accounts_client_change", args=[client.pk]))
 
     def _client(self, request: HttpRequest, pk: int) -> Client:
@@ -98,7 +101,7 @@ class ClientAdmin(ModelAdmin[Client]):
     def _show(self, request: HttpRequest, client: Client, secret: str) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Secret of {client}",
+            "title": _("Secret of %(client)s") % {"client": client},
             "client": client,
             "secret": secret,
         }
@@ -122,30 +125,34 @@ class TokenAdmin(ReadOnlyAdmin[Any]):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return may(request.user, MAY_CHANGE)
 
-    @admin.display(description="user", ordering="user")
+    @admin.display(description=_("user"), ordering="user")
     def whose(self, row: Any) -> str:
-        return row.user.get_username() if row.user else "itself"
+        return row.user.get_username() if row.user else gettext("itself")
 
-    @admin.display(description="issued", ordering="created")
+    @admin.display(description=_("issued"), ordering="created")
     def issued(self, row: Any) -> str:
         return ago(row.created)
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def fate(self, row: Any) -> str:
         if getattr(row, "revoked", None):
-            return label("revoked", "default")
+            return label(_("revoked"), "default")
         return (
-            label("expired", "default") if hasattr(row, "expires") and row.is_expired() else label("valid", "success")
+            label(_("expired"), "default")
+            if hasattr(row, "expires") and row.is_expired()
+            else label(_("valid"), "success")
         )
 
-    @admin.action(description="Revoke", permissions=["revoke"])
+    @admin.action(description=_("Revoke"), permissions=["revoke"])
     def revoke_tokens(self, request: HttpRequest, rows: QuerySet[Any]) -> None:
         count = 0
         for row in rows.select_related("application", "user"):
             self.log_change(request, row, f"Revoked a token of {row.application}.")
             row.revoke()
             count += 1
-        self.message_user(request, f"{count} revoked; they let nobody in any more.", messages.SUCCESS)
+        self.message_user(
+            request, _("%(count)s revoked; they let nobody in any more.") % {"count": count}, messages.SUCCESS
+        )
 
 
 class RefreshTokenAdmin(TokenAdmin):

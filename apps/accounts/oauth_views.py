@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from oauth2_provider import views
@@ -11,8 +12,9 @@ from oauth2_provider import views
 from apps.accounts import audit
 from apps.accounts.address import client_address
 from apps.accounts.models import Client
-from apps.accounts.throttle import is_allowed
+from apps.accounts.throttle import wait_for
 from apps.core.clock import utc_now
+from apps.core.headers import HEADER, page_policy
 
 #: Requests a minute from one address.
 TOKENS_A_MINUTE = 120
@@ -29,6 +31,8 @@ class AuthorizationView(views.AuthorizationView):  # type: ignore[misc]
         asked.pop("approval_prompt", None)
         request.GET = asked  # type: ignore[assignment]
         response: HttpResponse = super().get(request, *args, **kwargs)
+        if response.status_code == HTTPStatus.OK:
+            response[HEADER] = page_policy(forms_lead_to=_site(self.oauth2_data["redirect_uri"]))
         return response
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -53,9 +57,9 @@ class TokenView(views.TokenView):  # type: ignore[misc]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         address = client_address(request.META)
-        if not is_allowed("token", address or "", limit=TOKENS_A_MINUTE, per_s=60):
+        if wait := wait_for("token", address or "", limit=TOKENS_A_MINUTE):
             refused = {"error": "temporarily_unavailable", "error_description": "Too many requests; wait a minute."}
-            return JsonResponse(refused, status=HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": "60"})
+            return JsonResponse(refused, status=HTTPStatus.TOO_MANY_REQUESTS, headers={"Retry-After": str(wait)})
         response: HttpResponse
         if request.POST.get("grant_type") in GRANT_TYPES:
             response = super().post(request, *args, **kwargs)
@@ -65,6 +69,12 @@ class TokenView(views.TokenView):  # type: ignore[misc]
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             _write_down(request, address)
         return response
+
+
+def _site(address: str) -> str:
+    """What a policy calls the site of an address; it has no word for an IPv6 one."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}:" if "[" in parts.netloc else f"{parts.scheme}://{parts.netloc}"
 
 
 def _write_down(request: HttpRequest, address: str | None) -> None:

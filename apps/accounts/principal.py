@@ -22,6 +22,8 @@ class Principal:
     user: User | None = None
     client: Client | None = None
     scopes: frozenset[str] | None = None
+    token_id: int | None = None
+    """The row of the access token they came with."""
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def may(self, permission: str, obj: Model | str | None = None) -> bool:

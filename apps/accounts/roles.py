@@ -6,8 +6,11 @@ are the operators' own and are left alone.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
 from django.contrib.auth.models import Group, Permission
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 
 #: May look at everything that was collected; `registry.view_app` also opens the tables of collected rows. Taking whole
 #: tables away as a file is another permission, `registry.export_app`.
@@ -100,11 +103,28 @@ class PermissionsMissing(Exception):
 
 @transaction.atomic
 def seed_roles() -> None:
-    """Make every role's group hold exactly the permissions of the table. Can be run again."""
+    """Make every role's group hold exactly the permissions of the table. Again it costs three short queries."""
     found = _permissions(frozenset().union(*ROLES.values()))
-    for name, wanted in ROLES.items():
-        group, _ = Group.objects.get_or_create(name=name)
-        group.permissions.set(found[permission] for permission in wanted)
+    known = Group.objects.filter(name__in=ROLES).values_list("name", "pk")
+    groups = dict(known)
+    if new := [Group(name=name) for name in ROLES if name not in groups]:
+        Group.objects.bulk_create(new, ignore_conflicts=True)
+        groups = dict(known.all())
+    wanted = {(groups[name], found[permission]) for name, each in ROLES.items() for permission in each}
+    held = Group.permissions.through._default_manager.filter(group_id__in=groups.values())
+    there = set(held.values_list("group_id", "permission_id"))
+    for group, permission in there - wanted:
+        held.filter(group_id=group, permission_id=permission).delete()
+    missing = [held.model(group_id=group, permission_id=permission) for group, permission in sorted(wanted - there)]
+    held.model._default_manager.bulk_create(missing, ignore_conflicts=True)
+
+
+def seed_after_migrate(*, using: str, **_: Any) -> None:
+    """New permissions reach the roles with the upgrade that brings them, whatever command is typed after it."""
+    # Somebody who migrates one app of several, or back, has not got all of them: the roles stay what they are.
+    if using == DEFAULT_DB_ALIAS:
+        with suppress(PermissionsMissing):
+            seed_roles()
 
 
 def _permissions(names: frozenset[str]) -> dict[str, int]:

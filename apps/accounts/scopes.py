@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop
+
 from apps.accounts.roles import ROLES
 
 #: Scope -> what people who are asked read.
 SCOPES: dict[str, str] = {
-    "read": "See apps, runs, logs and collected rows",
-    "run": "Start and stop runs, switch apps on and off",
-    "write": "Change the registry, channels, credentials and connections",
-    "admin": "Manage people, grants, API clients, and read the audit trail",
+    "read": gettext_noop("See apps, runs, logs and collected rows"),
+    "run": gettext_noop("Start and stop runs, switch apps on and off"),
+    "write": gettext_noop("Change the registry, channels, credentials and connections"),
+    "admin": gettext_noop("Manage people, grants, API clients, and read the audit trail"),
 }
 
 _ALL = frozenset().union(*ROLES.values())

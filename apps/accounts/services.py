@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
+from apps.accounts import audit
 from apps.accounts.models import LoginLink, User
 
 LIFETIME = timedelta(hours=1)
@@ -31,14 +33,24 @@ def _hash(token: str) -> str:
 def issue_login_link(*, user: User, now: datetime, lifetime: timedelta = LIFETIME) -> str:
     """Make a link that signs `user` in once, and return its path. Earlier links of the user stop working."""
     if not user.is_active:
-        raise UserMayNotSignIn(f'"{user.username}" is switched off: set it active first.')
+        raise UserMayNotSignIn(_('"%(name)s" is switched off: set it active first.') % {"name": user.username})
     if not user.is_staff:
-        raise UserMayNotSignIn(f'"{user.username}" may not open the admin: give it staff status first.')
+        raise UserMayNotSignIn(
+            _('"%(name)s" may not open the admin: give it staff status first.') % {"name": user.username}
+        )
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         user.login_links.open(now).update(revoked_at=now)
         LoginLink.objects.create(user=user, token_hash=_hash(token), created_at=now, expires_at=now + lifetime)
     return reverse("login-link", args=[token])
+
+
+@transaction.atomic
+def hand_out_login_link(*, user: User, actor: User | None, source: str, now: datetime) -> str:
+    """The same, at somebody's request."""
+    link = issue_login_link(user=user, now=now)
+    audit.record("user.login_link_made", str(user), source=source, actor=actor, now=now, obj=user)
+    return link
 
 
 def redeem_login_link(*, token: str, now: datetime) -> User:
@@ -55,9 +67,20 @@ def redeem_login_link(*, token: str, now: datetime) -> User:
     return link.user
 
 
+def set_language(*, user: User, language: str, now: datetime) -> None:
+    """In which language a person is shown pages; empty: the one that their browser asks for."""
+    if language == user.language:
+        return
+    was, user.language = user.language, language
+    user.save(update_fields=["language"])
+    before, after = {"language": was}, {"language": language}
+    who = user.get_username()
+    audit.record("user.changed", who, source=audit.ADMIN, actor=user, obj=user, now=now, before=before, after=after)
+
+
 def ensure_administrator() -> User:
     """The user "admin", made on first call: everything allowed, no password, so that only a link lets one in."""
-    user, _ = User.objects.get_or_create(
+    user, _is_new = User.objects.get_or_create(
         username="admin", defaults={"is_superuser": True, "is_staff": True, "password": make_password(None)}
     )
     return user

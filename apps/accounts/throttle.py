@@ -1,4 +1,8 @@
-"""How often somebody may ask, counted in the cache that all processes share."""
+"""How often somebody may ask: counted in the cache that all web processes share, each window anew.
+
+A burst is refused and the next window is free. A cache that is away stops nobody: a platform that nobody can look at
+helps no one, and what is throttled here needs a secret of 256 bits as well.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,19 @@ from django.core.cache import cache
 log = structlog.get_logger("accounts")
 
 
-def is_allowed(what: str, who: str, *, limit: int, per_s: int) -> bool:
-    """Count one, and say whether it is within `limit` for this window of `per_s` seconds.
-
-    A cache that does not answer stops nobody: what is throttled here needs a secret of 256 bits as well.
-    """
-    window = int(time.time()) // per_s
-    key = f"throttle:{what}:{hashlib.sha256(who.encode()).hexdigest()}:{window}"
+def wait_for(what: str, who: str, *, limit: int, per_s: int = 60) -> int:
+    """Count one more of `what` by `who`: 0 within `limit`, else the seconds until the next window. No limit: 0."""
+    if not limit:
+        return 0
+    now = time.time()
+    window = int(now) // per_s
+    # Names may hold what a key of a cache may not.
+    key = f"throttle:{hashlib.sha256(f'{what}|{who}'.encode()).hexdigest()}:{window}"
     try:
-        if cache.add(key, 1, timeout=2 * per_s):
-            return True
-        return int(cache.incr(key)) <= limit
+        count = 1 if cache.add(key, 1, timeout=2 * per_s) else int(cache.incr(key))
     except ValueError:
-        return True  # it ran out between the two
-    except Exception as error:  # noqa: BLE001 - each cache has errors of its own
-        log.warning("throttle.no_cache", reason=str(error).partition("\n")[0])
-        return True
+        return 0  # it ran out between the two
+    except Exception as error:  # noqa: BLE001 - each cache raises its own
+        log.debug("throttle.no_cache", reason=str(error).partition("\n")[0])
+        return 0
+    return 0 if count <= limit else max(1, round((window + 1) * per_s - now))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from apps.accounts.backends import BACKEND
 from apps.accounts.services import LoginLinkRefused, redeem_login_link
-from apps.accounts.signing_in import signed_in
+from apps.accounts.signing_in import sign_in
 from apps.core.clock import utc_now
 
 
@@ -29,9 +26,7 @@ def login_link(request: HttpRequest, token: str) -> HttpResponse:
         user = redeem_login_link(token=token, now=utc_now())
     except LoginLinkRefused:
         return _private(render(request, "accounts/login_link_refused.html", status=410))
-    login(request, user, backend=BACKEND)
-    signed_in(request, user, how="login link", now=utc_now())
-    return _private(redirect(settings.LOGIN_REDIRECT_URL))
+    return _private(sign_in(request, user, how="login link"))
 
 
 def _private(response: HttpResponse) -> HttpResponse:

@@ -12,11 +12,14 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from ninja.utils import check_csrf
 
+from apps.accounts.address import client_address
+from apps.accounts.audit import API
 from apps.accounts.bearer import authenticate
 from apps.accounts.policy import narrow
 from apps.accounts.principal import Principal, principal_of
 from apps.api.problems import Problem
 from apps.api.throttle import count_refusal, count_request
+from apps.core.clock import utc_now
 
 _M = TypeVar("_M", bound=Model)
 
@@ -27,6 +30,11 @@ CHALLENGE = 'Bearer realm="data-collector"'
 def asker(request: HttpRequest) -> Principal:
     """Who asked this; there is somebody where an operation runs."""
     return cast("Principal", request.auth)  # type: ignore[attr-defined]
+
+
+def by(request: HttpRequest) -> dict[str, Any]:
+    """Who does it, by what way and when: what services want to know for the audit."""
+    return {"actor": asker(request).user, "source": API, "now": utc_now()}
 
 
 def owner_of(request: HttpRequest) -> str:
@@ -86,7 +94,7 @@ def _of_token(request: HttpRequest) -> Principal:
     scheme, _, token = request.headers["Authorization"].partition(" ")
     principal = authenticate(token.strip()) if scheme.lower() == "bearer" and token.strip() else None
     if principal is None:
-        count_refusal(request.META.get("REMOTE_ADDR", ""))
+        count_refusal(client_address(request.META))
         headers = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
         raise Problem("not-signed-in", "This token is wrong, over, or revoked; get a new one.", headers=headers)
     if request.method not in SAFE:

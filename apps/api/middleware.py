@@ -6,12 +6,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from apps.api.problems import BY_STATUS, MEDIA_TYPE, Problem, problem_response
 
 PREFIX = "/api/"
+#: Where programs send secrets. Over plain HTTP they are refused, not redirected, or nobody would notice.
+HTTPS_ONLY = (PREFIX, "/oauth/token/", "/oauth/revoke/")
 #: What a bare status says to who asked.
 DETAILS = {
     "bad-request": "The request is not one this site can answer: look at its address, its host and its headers.",
@@ -34,10 +37,18 @@ class ProblemMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        return self._answer(request) if self.is_async else _told(request, self.get_response(request))
+        if self.is_async:
+            return self._answer(request)
+        return _told(request, _in_the_clear(request) or self.get_response(request))
 
     async def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        return _told(request, await self.get_response(request))
+        return _told(request, _in_the_clear(request) or await self.get_response(request))
+
+
+def _in_the_clear(request: HttpRequest) -> HttpResponseBase | None:
+    if not settings.SECURE_SSL_REDIRECT or request.is_secure() or not request.path.startswith(HTTPS_ONLY):
+        return None
+    return problem_response(request, Problem("https-required", "Use https://, and replace what you have just sent."))
 
 
 def _told(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -23,12 +23,20 @@ _M = TypeVar("_M", bound=Model)
 _T = TypeVar("_T")
 
 MOST_CHARS = 500
+#: Made once: parametrizing a schema takes longer than reading a hundred rows.
+_Part = Listing[Any]
 
 
 def page_of(rows: QuerySet[_M], order: Sequence[str], many: Many, present: Callable[[_M], _T]) -> Listing[_T]:
     """The part of `rows` that `many` asks for, in an `order` of columns without NULL that ends with a unique one."""
     found, following = part_of(rows, order, many)
-    return Listing[Any].model_construct(items=[present(row) for row in found], next_cursor=following)
+    return _Part.model_construct(items=[present(row) for row in found], next_cursor=following)
+
+
+def but(path: str, model: type[Model], *kept: str) -> list[str]:
+    """For `defer`: the columns of the row that `path` leads to, all but its key and those that are shown."""
+    fields = model._meta.concrete_fields
+    return [f"{path}__{field.name}" for field in fields if not field.primary_key and field.name not in kept]
 
 
 def part_of(rows: QuerySet[_M], order: Sequence[str], many: Many) -> tuple[list[_M], str | None]:

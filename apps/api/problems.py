@@ -24,6 +24,7 @@ KINDS: dict[str, tuple[int, str]] = {
     "bad-json": (400, "The body is not JSON"),
     "not-signed-in": (401, "Nobody is signed in"),
     "not-allowed": (403, "Not allowed"),
+    "https-required": (403, "Secrets do not travel over plain HTTP"),
     "csrf": (403, "The request did not prove that it came from this site"),
     "not-found": (404, "Not found"),
     "method-not-allowed": (405, "This method is not known here"),

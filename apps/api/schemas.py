@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from django.db.models import TextChoices
 from django.http import HttpResponse
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic_core import core_schema
 
 _T = TypeVar("_T")
@@ -46,6 +46,13 @@ def _written_as(pattern: str, what: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _text(value: Any) -> Any:
+    if not isinstance(value, str):
+        # Of all errors pydantic takes this one for a fault of who wrote it.
+        raise ValueError("Write a moment with its zone, such as 2026-03-01T04:00:00Z")  # noqa: TRY004
+    return value
+
+
 def _in_utc(moment: datetime) -> datetime:
     # PostgreSQL does not know all the offsets that Python knows.
     try:
@@ -60,6 +67,13 @@ Flag = Annotated[bool, _written_as("true|false", "true or false")]
 When = Annotated[
     AwareDatetime,
     _written_as(r"[0-9]{4}-.+", "a moment with its zone, such as 2026-03-01T04:00:00Z"),
+    AfterValidator(_in_utc),
+]
+#: The same in a body, where it is text as well, and no number of seconds.
+WhenGiven = Annotated[
+    AwareDatetime,
+    Strict(strict=False),
+    BeforeValidator(_text),
     AfterValidator(_in_utc),
 ]
 #: The address of a row that has a number.

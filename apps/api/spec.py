@@ -76,7 +76,8 @@ def _finish(operation: dict[str, Any], schemes: list[str], examples: Examples) -
         if int(status) >= 400:
             operation["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
         elif (content := response.get("content", {}).pop("application/json", None)) is not None:
-            response["content"][media_type] = {**content, "example": examples.of(content["schema"])}
+            whole = {**content, "example": examples.of(content["schema"])}
+            response["content"].update(dict.fromkeys(media_type.split(", "), whole))
     for content in operation.get("requestBody", {}).get("content", {}).values():
         content["example"] = examples.of(content["schema"])
     for parameter in operation["parameters"]:

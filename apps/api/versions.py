@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest
 
 from apps.api.problems import Problem
+
+TAGS = re.compile(r"[!-~]{1,200}")
 
 
 def etag_of(*parts: Any) -> str:
@@ -23,6 +26,8 @@ def check_version(request: HttpRequest, current: str) -> None:
     wanted = request.headers.get("If-Match")
     if wanted is None:
         raise Problem("if-match-required", "Send the ETag of what you read as If-Match.")
+    if not TAGS.fullmatch(wanted):
+        raise Problem("invalid", "If-Match: send the ETag as it came, or several with commas and no spaces.")
     if wanted.strip() != "*" and current not in [tag.strip() for tag in wanted.split(",")]:
         raise Problem(
             "changed-meanwhile",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -19,79 +17,63 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.granted_admin import ModelAdmin
 from apps.accounts.policy import may
+from apps.console.app_actions import APP_ACTIONS, AppActions
+from apps.console.app_filters import ScheduleFilter, StandingFilter
 from apps.console.app_form import FIELDSETS, AppForm, time_zone_field
+from apps.console.app_page import AppFacts, app_facts, app_page
 from apps.console.clock_admin import retheme
-from apps.console.selectors import newest_first, strips
+from apps.console.selectors import newest_first
 from apps.console.start_form import StartForm
-from apps.console.tables import visible_tables
 from apps.core.clock import utc_now
 from apps.core.labels import label
+from apps.core.live import LiveList, live_response
+from apps.core.tabs import Tab, Tabbed
 from apps.core.templatetags.facts import ago
 from apps.registry.admin import GroupFilter
-from apps.registry.cron import BadSchedule, zone_named
 from apps.registry.models import App
-from apps.registry.schedules import describe_schedule, next_due_times
+from apps.registry.schedules import describe_schedule
 from apps.registry.services import change_app
+from apps.runtime.failures import NothingToClear, clear_failures
 from apps.runtime.lifecycle import cancel_removal
-from apps.runtime.models import LIVE, Command, Runtime, State
+from apps.runtime.models import Command, Runtime, State
+from apps.runtime.qualifying import APP_QUALIFIERS
 from apps.runtime.services import issue_command
-from collectors.discovery import find_rooms, installed_rooms
 
 retheme()
 
 #: Verb -> the permission it takes (`apps/accounts/roles.py` says who has it), and what to say when it is done.
-VERBS: dict[Command.Verb, tuple[str, str]] = {
-    Command.Verb.START: ("runtime.add_command", "started"),
-    Command.Verb.STOP: ("runtime.add_command", "asked to stop"),
-    Command.Verb.RESTART: ("runtime.add_command", "asked to start anew"),
-    Command.Verb.ENABLE: ("registry.change_app", "enabled"),
-    Command.Verb.DISABLE: ("registry.change_app", "disabled"),
+VERBS: dict[Command.Verb, tuple[str, Any]] = {
+    Command.Verb.START: ("runtime.add_command", _("%(app)s was started.")),
+    Command.Verb.STOP: ("runtime.add_command", _("%(app)s was asked to stop.")),
+    Command.Verb.RESTART: ("runtime.add_command", _("%(app)s was asked to start anew.")),
+    Command.Verb.ENABLE: ("registry.change_app", _("%(app)s was enabled.")),
+    Command.Verb.DISABLE: ("registry.change_app", _("%(app)s was disabled.")),
 }
-#: Not a command: the cancellation of a removal (`apps/runtime/lifecycle.py`).
-KEEP = "KEEP"
-STRIP = 50
-DUE_SHOWN = 5
-
-
-class ScheduleFilter(admin.SimpleListFilter):
-    """Whether the clock starts it."""
-
-    title = _("clock")
-    parameter_name = "scheduled"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
-        return [("yes", _("Started by the clock")), ("no", _("Started by hand"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[App]) -> QuerySet[App]:
-        match self.value():
-            case "yes":
-                return queryset.filter(is_enabled=True, next_run_at__isnull=False)
-            case "no":
-                return queryset.filter(next_run_at__isnull=True)
-        return queryset
-
-
-def absent(app: App) -> str:
-    """Why this process knows no room of the app: it came after the start, or it is not there."""
-    if find_rooms(settings.DC_SOURCES_PATH, only=app.code):
-        return "It was written after this process was started; start the platform again."
-    return "Its room is not on this machine."
+#: No commands: the cancellation of a removal (`apps/runtime/lifecycle.py`), and forgetting failures (`failures.py`).
+KEEP, CLEAR = "KEEP", "CLEAR"
 
 
 @admin.register(App)
-class AppAdmin(ModelAdmin[App]):
+class AppAdmin(LiveList, Tabbed, AppActions, ModelAdmin[App]):
     """Apps: how each did lately, its schedule and limits, and what one can do with it."""
+
+    live_topic = "apps"
+    tab_filter = StandingFilter
+    tabs = (Tab("", _("All")), *(Tab(key, title) for key, title in StandingFilter.TITLES.items()))
+    empty_hint = _("No app is registered: manage.py startcollector group parent app writes the first one.")
 
     form = AppForm
     change_form_template = "console/app_change_form.html"
     list_display = ("code", "enabled", "last_state", "last_run", "schedule_text", "next_run", "owner")
-    list_filter = ("is_enabled", ScheduleFilter, GroupFilter)
+    list_filter = (StandingFilter, "is_enabled", ScheduleFilter, GroupFilter)
     list_select_related = ("owner",)
     list_fullwidth = True
     search_fields = ("code", "description")
+    qualifiers = APP_QUALIFIERS
+    keeps_views = True
     autocomplete_fields = ("owner",)
     readonly_fields = ("parent", "name")
-    actions = ("start_apps", "stop_apps", "restart_apps", "enable_apps", "disable_apps")
+    actions = APP_ACTIONS
     fieldsets = FIELDSETS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[App]:
@@ -112,68 +94,36 @@ class AppAdmin(ModelAdmin[App]):
 
     # -- Columns -------------------------------------------------------------------------------------------------------
 
-    @admin.display(description="enabled", ordering="is_enabled")
+    @admin.display(description=_("enabled"), ordering="is_enabled")
     def enabled(self, app: App) -> str:
         if app.fatal != App.Fatal.NONE:
-            return label("on trial" if app.is_enabled else App.Fatal(app.fatal).label, "danger")
-        return label("enabled", "success") if app.is_enabled else label("disabled", "default")
+            return label(_("on trial") if app.is_enabled else App.Fatal(app.fatal).label, "danger")
+        return label(_("enabled"), "success") if app.is_enabled else label(_("disabled"), "default")
 
-    @admin.display(description="last state", ordering="newest_state")
+    @admin.display(description=_("last state"), ordering="newest_state")
     def last_state(self, app: App) -> str:
         value = app.newest_state  # type: ignore[attr-defined]
         return label(str(State(value).label), State(value).colour) if value else "-"
 
-    @admin.display(description="last run", ordering="newest_at")
+    @admin.display(description=_("last run"), ordering="newest_at")
     def last_run(self, app: App) -> str:
         return ago(app.newest_at)  # type: ignore[attr-defined]
 
-    @admin.display(description="schedule", ordering="interval_s")
+    @admin.display(description=_("schedule"), ordering="interval_s")
     def schedule_text(self, app: App) -> str:
         return describe_schedule(app)
 
-    @admin.display(description="next run", ordering="next_run_at")
+    @admin.display(description=_("next run"), ordering="next_run_at")
     def next_run(self, app: App) -> str:
         return ago(app.next_run_at)
 
-    # -- Actions on many -----------------------------------------------------------------------------------------------
+    # -- What one may do -----------------------------------------------------------------------------------------------
 
     def has_run_permission(self, request: HttpRequest, app: App | None = None) -> bool:
         return may(request.user, VERBS[Command.Verb.START][0], app)
 
     def has_switch_permission(self, request: HttpRequest, app: App | None = None) -> bool:
         return may(request.user, VERBS[Command.Verb.ENABLE][0], app)
-
-    @admin.action(description="Run now", permissions=["run"])
-    def start_apps(self, request: HttpRequest, apps: QuerySet[App]) -> None:
-        self._command_all(request, apps, Command.Verb.START)
-
-    @admin.action(description="Stop", permissions=["run"])
-    def stop_apps(self, request: HttpRequest, apps: QuerySet[App]) -> None:
-        self._command_all(request, apps, Command.Verb.STOP)
-
-    @admin.action(description="Restart", permissions=["run"])
-    def restart_apps(self, request: HttpRequest, apps: QuerySet[App]) -> None:
-        self._command_all(request, apps, Command.Verb.RESTART)
-
-    @admin.action(description="Enable", permissions=["switch"])
-    def enable_apps(self, request: HttpRequest, apps: QuerySet[App]) -> None:
-        self._command_all(request, apps, Command.Verb.ENABLE)
-
-    @admin.action(description="Disable", permissions=["switch"])
-    def disable_apps(self, request: HttpRequest, apps: QuerySet[App]) -> None:
-        self._command_all(request, apps, Command.Verb.DISABLE)
-
-    def _command_all(self, request: HttpRequest, apps: QuerySet[App], verb: Command.Verb) -> None:
-        commands = [self._command(request, app, verb) for app in self.allowed(request, VERBS[verb][0], apps)]
-        refused = [command.reason for command in commands if command.state == Command.Progress.NOT_EXECUTED]
-        done = len(commands) - len(refused)
-        if done:
-            text = f"{done} of {len(commands)} apps {VERBS[verb][1]}."
-            self.message_user(request, text, messages.WARNING if refused else messages.SUCCESS)
-        for reason in refused[:10]:
-            self.message_user(request, f"Not {VERBS[verb][1]}: {reason}", messages.ERROR)
-        if len(refused) > 10:
-            self.message_user(request, f"... and {len(refused) - 10} more; the commands page has all.", messages.ERROR)
 
     def _command(self, request: HttpRequest, app: App, verb: Command.Verb, **values: Any) -> Command:
         issuer: Any = request.user
@@ -195,18 +145,24 @@ class AppAdmin(ModelAdmin[App]):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         app = kwargs.get("obj")
         if app is not None:
-            context |= self._panel(request, app)
+            panel = self._panel(request, app)
+            context |= {**panel, "app": app, "facts": self._facts(request, app, panel["page"].line.runs)}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def live_view(self, request: HttpRequest, app_id: int) -> HttpResponse:
-        """How the app does: the part of its page that changes by itself."""
-        return TemplateResponse(request, "console/_app.html", self._panel(request, self._app(request, app_id)))
+        """How the app does: the parts of its page that change by themselves, each at its own pace."""
+        app = self._app(request, app_id)
+        if request.GET.get("part") == "facts":
+            context = {"facts": self._facts(request, app)}
+            return live_response(request, TemplateResponse(request, "console/_app_facts.html", context))
+        return live_response(request, TemplateResponse(request, "console/_app.html", self._panel(request, app)))
 
     def command_view(self, request: HttpRequest, app_id: int) -> HttpResponse:
         """One button of the page of an app."""
         app = self._app(request, app_id)
-        if request.POST.get("verb") == KEEP:
-            return self._keep(request, app)
+        other = {KEEP: self._keep, CLEAR: self._clear}.get(request.POST.get("verb", ""))
+        if other is not None:
+            return other(request, app)
         try:
             verb = _verb(request.POST.get("verb", ""))
         except BadOrder as error:
@@ -221,9 +177,22 @@ class AppAdmin(ModelAdmin[App]):
             raise PermissionDenied
         issuer: Any = request.user
         if cancel_removal(app, source=Command.Source.ADMIN, issuer=issuer, now=utc_now()):
-            self.message_user(request, f"{app.code} is kept; it is disabled.", messages.SUCCESS)
+            self.message_user(request, _("%(code)s is kept; it is disabled.") % {"code": app.code}, messages.SUCCESS)
         else:
-            self.message_user(request, f"{app.code} is not going to be removed.", messages.ERROR)
+            self.message_user(request, _("%(code)s is not going to be removed.") % {"code": app.code}, messages.ERROR)
+        return redirect(reverse("admin:registry_app_change", args=[app.pk]))
+
+    def _clear(self, request: HttpRequest, app: App) -> HttpResponse:
+        if not self.has_switch_permission(request, app):
+            raise PermissionDenied
+        issuer: Any = request.user
+        try:
+            clear_failures(app, source=Command.Source.ADMIN, issuer=issuer, now=utc_now())
+        except NothingToClear as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            text = _("The failures of %(app)s are cleared: they are counted from zero.") % {"app": app.code}
+            self.message_user(request, text, messages.SUCCESS)
         return redirect(reverse("admin:registry_app_change", args=[app.pk]))
 
     def start_view(self, request: HttpRequest, app_id: int) -> HttpResponse:
@@ -238,7 +207,7 @@ class AppAdmin(ModelAdmin[App]):
             return self._told(request, app, command)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Run {app.code}",
+            "title": _("Run %(code)s") % {"code": app.code},
             "opts": self.opts,
             "original": app,
             "app": app,
@@ -252,7 +221,7 @@ class AppAdmin(ModelAdmin[App]):
         if command.state in (Command.Progress.NOT_EXECUTED, Command.Progress.EXPIRED):
             self.message_user(request, command.reason, messages.ERROR)
         else:
-            self.message_user(request, f"{app.code} was {VERBS[verb][1]}.", messages.SUCCESS)
+            self.message_user(request, VERBS[verb][1] % {"app": app.code}, messages.SUCCESS)
             if verb != Command.Verb.STOP and command.runtime_id:
                 return redirect(reverse("admin:runtime_runtime_change", args=[command.runtime_id]))
         return redirect(reverse("admin:registry_app_change", args=[app.pk]))
@@ -262,23 +231,17 @@ class AppAdmin(ModelAdmin[App]):
         if not self.has_view_permission(request, app):
             raise PermissionDenied
         if app is None:
-            raise Http404("There is no such app.")
+            raise Http404(_("There is no such app."))
         return app
 
+    def _facts(self, request: HttpRequest, app: App, runs: list[Runtime] | None = None) -> AppFacts:
+        return app_facts(app, request, runs=runs, now=utc_now())
+
     def _panel(self, request: HttpRequest, app: App) -> dict[str, Any]:
-        line = strips([app], STRIP)[0]
-        error = next((room.import_error for room in installed_rooms() if room.room.info.code == app.code), None)
         return {
-            "app": app,
-            "line": line,
-            "live_runs": [run for run in line.runs if run.state in (State.QUEUED, *LIVE)],
-            "room_error": error if error is not None else absent(app),
-            "schedule": describe_schedule(app),
-            "due": _due_times(app),
-            "tables": visible_tables(request, only_app=app.code),
+            "page": app_page(app, asker=request.user, now=utc_now()),
             "may_run": self.has_run_permission(request, app),
             "may_switch": self.has_switch_permission(request, app),
-            "measured_at": utc_now(),
         }
 
 
@@ -288,15 +251,5 @@ class BadOrder(Exception):
 
 def _verb(text: str) -> Command.Verb:
     if text not in Command.Verb.values:
-        raise BadOrder(f'"{text}" is not something an app can be told to do.')
+        raise BadOrder(_('"%(text)s" is not something an app can be told to do.') % {"text": text})
     return Command.Verb(text)
-
-
-def _due_times(app: App) -> list[str]:
-    """The next due times as the clock on the wall of the app's zone shows them; none while its schedule is wrong."""
-    try:
-        due = next_due_times(app, after=utc_now(), count=DUE_SHOWN)
-        zone = zone_named(app.time_zone)
-    except BadSchedule:
-        return []
-    return [f"{moment.astimezone(zone):%a %Y-%m-%d %H:%M:%S}" for moment in due]

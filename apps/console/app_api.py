@@ -39,7 +39,7 @@ from apps.runtime.api import command_reply, order
 from apps.runtime.api_schemas import CommandOut
 from apps.runtime.lifecycle import cancel_removal, request_removal
 from apps.runtime.models import Command, Runtime
-from apps.runtime.services import check_args
+from apps.runtime.services import check_args, why_refused
 from collectors.discovery import installed_rooms
 
 section = Section("apps")
@@ -192,7 +192,8 @@ def disable_app(request: HttpRequest, code: Path[AppCode]) -> HttpResponse:
 
 def _one_of_many(request: HttpRequest, app: App, bulk: Bulk) -> BulkItem:
     if bulk.preview:
-        return BulkItem(code=app.code, outcome="would", command=None, reason="")
+        reason = why_refused(app, Command.Verb(bulk.verb), source=Command.Source.API, issuer=asker(request).user)
+        return BulkItem(code=app.code, outcome="refused" if reason else "would", command=None, reason=reason)
     key = derived_key(request, f"{bulk.verb} {app.pk}")
     command = order(request, app, Command.Verb(bulk.verb), idempotency_key=key)
     outcome: Any = {Command.Progress.EXECUTED: "done", Command.Progress.NOT_EXECUTED: "refused"}.get(

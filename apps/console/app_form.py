@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.db import models
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelect2Widget
 
 from apps.registry.cron import zones
@@ -20,23 +21,23 @@ else:
 FIELDSETS: Any = [
     (None, {"fields": ("parent", "name", "description", "owner", "tags")}),
     (
-        "When it runs",
+        _("When it runs"),
         {"fields": ("kind", "schedule", "interval_s", "cron", "time_zone", "jitter_s", "overlap", "missed")},
     ),
-    ("How it runs", {"fields": ("args", "queue", "max_parallel", "is_exclusive", "warm_start")}),
-    ("After a failure", {"fields": ("retry_attempts", "retry_interval_s", "disable_after")}),
+    (_("How it runs"), {"fields": ("args", "queue", "max_parallel", "is_exclusive", "warm_start")}),
+    (_("After a failure"), {"fields": ("retry_attempts", "retry_interval_s", "disable_after")}),
     (
-        "Limits",
+        _("Limits"),
         {"fields": ("time_limit_s", "stop_grace_s", "memory_limit_mb", "cpu_limit_s", "process_limit")},
     ),
 ]
 HELP = {
-    "kind": "Only managed apps are started by the clock.",
-    "interval_s": 'For the schedule "interval".',
-    "cron": 'For the schedule "cron expression": minute, hour, day of the month, month, day of the week.',
-    "time_zone": "In which the cron expression is meant, and in which due times are shown here.",
-    "overlap": "What becomes of a due run while another one is queued or live.",
-    "missed": "What becomes of due times that passed while nothing ran the clock.",
+    "kind": _("Only managed apps are started by the clock."),
+    "interval_s": _('For the schedule "interval".'),
+    "cron": _('For the schedule "cron expression": minute, hour, day of the month, month, day of the week.'),
+    "time_zone": _("In which the cron expression is meant, and in which due times are shown here."),
+    "overlap": _("What becomes of a due run while another one is queued or live."),
+    "missed": _("What becomes of due times that passed while nothing ran the clock."),
 }
 
 
@@ -67,7 +68,7 @@ def time_zone_field(field: models.Field[Any, Any]) -> forms.Field:
     """A list one can search in. A name that is none is refused by the model, which knows what is close."""
     choices = [(name, name) for name in sorted(zones())]
     return forms.CharField(
-        label=capfirst(str(field.verbose_name)),
+        label=capfirst(field.verbose_name),
         initial="UTC",
         max_length=64,
         widget=UnfoldAdminSelect2Widget(choices=choices),

@@ -167,7 +167,7 @@ class Bulk(Given):
 
     verb: Annotated[str, one_of(Command.Verb)]
     where: Wanted
-    preview: bool = Field(default=False, description="Say which apps it would be, and do nothing.")
+    preview: bool = Field(default=False, description="Say which it would be, which not and why, and do nothing.")
     cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the answer before.")
     limit: int = Field(100, ge=1, le=200, description="How many apps at most; the rest with the cursor.")
 

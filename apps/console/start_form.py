@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
@@ -49,15 +50,15 @@ class StartForm(forms.Form):
             is_required = name in schema.get("required", []) and known is None
             self.fields[PREFIX + name] = _field(name, spec, known, is_required=is_required)
         self.fields["limit"] = forms.IntegerField(
-            label="Limit",
+            label=_("Limit"),
             required=False,
             min_value=1,
             max_value=2_147_483_647,
             widget=UnfoldAdminIntegerFieldWidget,
-            help_text="So many items at most; empty: all.",
+            help_text=_("So many items at most; empty: all."),
         )
         self.fields["dry_run"] = forms.BooleanField(
-            label="Dry run", required=False, widget=UnfoldBooleanSwitchWidget, help_text="Nothing is written."
+            label=_("Dry run"), required=False, widget=UnfoldBooleanSwitchWidget, help_text=_("Nothing is written.")
         )
 
     @property
@@ -93,7 +94,7 @@ class StartForm(forms.Form):
 def _plain(spec: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
     """A property without references, and without the "or nothing" of an optional one."""
     found = dict(spec)
-    for _ in range(5):
+    for _step in range(5):
         reference = found.pop("$ref", "")
         if reference:
             found = {**definitions.get(reference.rpartition("/")[2], {}), **found}
@@ -164,7 +165,7 @@ class _Lines(forms.CharField):
 
     def __init__(self, kind: str, **options: Any) -> None:
         options["initial"] = "\n".join(map(str, options.get("initial") or []))
-        options["help_text"] = f"{options['help_text']} One a line.".strip()
+        options["help_text"] = f"{options['help_text']} {_('One a line.')}".strip()
         super().__init__(**options, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
         self.kind = kind
 
@@ -173,7 +174,7 @@ class _Lines(forms.CharField):
         try:
             return list(self._values(text))
         except ValueError:
-            raise forms.ValidationError("Write one number a line.") from None
+            raise forms.ValidationError(_("Write one number a line.")) from None
 
     def _values(self, text: str) -> Iterator[Any]:
         return (self.KINDS[self.kind](line.strip()) for line in text.splitlines() if line.strip())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib import admin, messages
@@ -11,13 +11,17 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.choices import ColouredChoices
 from apps.core.labels import label
+from apps.core.qualifiers import BadQualifier, Qualifier, split
 
 _M = TypeVar("_M", bound=Model)
 
 if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
     class _Themed(admin.ModelAdmin[_M]):
         """unfold has no type hints; to the type checker its ModelAdmin is Django's."""
@@ -63,7 +67,11 @@ class BoundedPaginator(_Paginator):
 class QuietChangeList(_ChangeList):
     """Says how many rows there are without filters only where that is known already."""
 
+    #: Who looks; the template of an empty list has no other way to know.
+    request: HttpRequest
+
     def get_results(self, request: HttpRequest) -> None:
+        self.request = request
         super().get_results(request)
         if not self.query and not self.has_active_filters:
             self.full_result_count = self.result_count
@@ -82,6 +90,8 @@ class ModelAdmin(_Themed[_M]):
     paginator = BoundedPaginator
     list_filter_sheet = False
     warn_unsaved_form = True
+    #: What the search box understands besides words: name -> condition.
+    qualifiers: Mapping[str, Qualifier] = {}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return QuietChangeList
@@ -90,9 +100,20 @@ class ModelAdmin(_Themed[_M]):
         self, request: HttpRequest, queryset: QuerySet[_M], search_term: str
     ) -> tuple[QuerySet[_M], bool]:
         if len(search_term) > LONGEST_SEARCH:
-            messages.warning(request, f"Search for at most {LONGEST_SEARCH} characters.")
+            messages.warning(request, _("Search for at most %(most)s characters.") % {"most": LONGEST_SEARCH})
             return queryset.none(), False
-        return super().get_search_results(request, queryset, search_term)
+        if self.qualifiers and ":" in search_term:
+            try:
+                condition, search_term = split(search_term, self.qualifiers, request.user)
+            except BadQualifier as error:
+                messages.warning(request, str(error))
+                return queryset.none(), False
+            queryset = queryset.filter(condition)
+        return self.search_words(request, queryset, search_term)
+
+    def search_words(self, request: HttpRequest, queryset: QuerySet[_M], words: str) -> tuple[QuerySet[_M], bool]:
+        """The rows that have the words, and whether one may come twice. Lists of millions have a way of their own."""
+        return super().get_search_results(request, queryset, words)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         try:
@@ -117,10 +138,10 @@ class ReadOnlyAdmin(ModelAdmin[_M]):
         return False
 
 
-def coloured(field_name: str, choices: type[ColouredChoices], description: str = "") -> Callable[..., Any]:
+def coloured(field_name: str, choices: type[ColouredChoices], description: StrOrPromise = "") -> Callable[..., Any]:
     """A column, or read-only field, that shows a field with `ColouredChoices` as a label in the colour of its value."""
 
-    @admin.display(description=description or field_name.replace("_", " "), ordering=field_name)
+    @admin.display(description=description or gettext_lazy(field_name.replace("_", " ")), ordering=field_name)
     def column(_page: Any, instance: Model) -> str:
         choice = choices(getattr(instance, field_name))
         return label(str(choice.label), choice.colour)

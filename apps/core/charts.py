@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 220, 64, 12, 10, 24
+
+#: What is usual is not known from fewer values.
+ENOUGH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,39 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Usual:
+    """What is usual of a figure: its median, and where all but the lowest and the highest tenth of the values lie."""
+
+    low: float
+    middle: float
+    high: float
+
+    def word(self, value: float) -> str:
+        """Where a value lies: "less", "more", or nothing for a usual one."""
+        return "less" if value < self.low else "more" if value > self.high else ""
+
+
+def usual_of(values: Sequence[float]) -> Usual | None:
+    """None where there are too few values to say."""
+    if len(values) < ENOUGH:
+        return None
+    tenths = statistics.quantiles(values, n=10, method="inclusive")
+    middle = statistics.median(values)
+    # Interpolating rounds, and a value that is usual must not be told to lie a hair outside.
+    low, high = max(min(values), min(tenths[0], middle)), min(max(values), max(tenths[-1], middle))
+    return Usual(low, middle, high)
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What is usual, in the chart: from `y` down over `height`, with the median at `middle`."""
+
+    y: float
+    height: float
+    middle: float
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """A series in the chart; `points` is what an SVG polyline wants."""
 
@@ -47,15 +84,28 @@ class Chart:
     ticks: list[tuple[float, str]]
     first: str
     last: str
+    band: Band | None = None
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
     right: int = WIDTH - RIGHT
     bottom: int = HEIGHT - BOTTOM
 
+    @property
+    def plot_width(self) -> int:
+        """Between the axis and the right end."""
+        return self.right - self.left
+
 
 def chart_of(
-    series: Sequence[Series], *, tick: Callable[[float], str], first: str, last: str, top: float | None = None
+    series: Sequence[Series],
+    *,
+    tick: Callable[[float], str],
+    first: str,
+    last: str,
+    top: float | None = None,
+    usual: Usual | None = None,
+    width: int = WIDTH,
 ) -> Chart | None:
     """The chart of series that are equally long; None where one cannot see a trend yet.
 
@@ -65,7 +115,7 @@ def chart_of(
     if count < 2:
         return None
     highest = top if top is not None else _round_up(max(max(one.values) for one in series))
-    step = (WIDTH - LEFT - RIGHT) / (count - 1)
+    step = (width - LEFT - RIGHT) / (count - 1)
 
     def height(value: float) -> float:
         return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / highest), 1)
@@ -79,7 +129,12 @@ def chart_of(
         ]
         curves.append(Curve(one.name, " ".join(f"{dot.x},{dot.y}" for dot in dots), dots))
     ticks = [(height(share * highest), tick(share * highest)) for share in (0.0, 0.5, 1.0)]
-    return Chart(curves=curves, ticks=ticks, first=first, last=last)
+    band = None
+    if usual is not None:
+        upper = height(usual.high)
+        # A band of no height would not be seen.
+        band = Band(upper, max(2.0, round(height(usual.low) - upper, 1)), height(usual.middle))
+    return Chart(curves=curves, ticks=ticks, first=first, last=last, band=band, width=width, right=width - RIGHT)
 
 
 def _round_up(value: float) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.granted_admin import ModelAdmin
 from apps.core.labels import label
@@ -28,7 +29,7 @@ class CredentialAdmin(ModelAdmin[Credential]):
     readonly_fields = ("state", "changed")
     fieldsets = (
         (None, {"fields": ("app", "name", "new_value", "description")}),
-        ("How it is", {"fields": ("state", "changed")}),
+        (_("How it is"), {"fields": ("state", "changed")}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Credential | None = None) -> Any:
@@ -41,13 +42,13 @@ class CredentialAdmin(ModelAdmin[Credential]):
         # The value is bound to them.
         return (*self.readonly_fields, "app", "name") if obj else self.readonly_fields
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, credential: Credential) -> str:
         if not credential.pk:
             return "-"
         said = credential.problem()
-        return label(f"unusable: {said}", "danger") if said else label("encrypted", "success")
+        return label(_("unusable: %(said)s") % {"said": said}, "danger") if said else label(_("encrypted"), "success")
 
-    @admin.display(description="value changed", ordering="changed_at")
+    @admin.display(description=_("value changed"), ordering="changed_at")
     def changed(self, credential: Credential) -> str:
         return ago(credential.changed_at)

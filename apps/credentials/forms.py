@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.core.clock import utc_now
@@ -33,9 +34,9 @@ class CredentialForm(_ModelForm):
     new_value = forms.CharField(
         required=False,
         strip=False,
-        label="Value",
+        label=_("Value"),
         widget=WriteOnlyTextarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Stored encrypted and never shown again; empty keeps what is there.",
+        help_text=_("Stored encrypted and never shown again; empty keeps what is there."),
     )
 
     class Meta:
@@ -46,19 +47,20 @@ class CredentialForm(_ModelForm):
         typed = str(self.cleaned_data["new_value"]).replace("\r\n", "\n")
         if not typed:
             if self.instance.pk is None:
-                raise forms.ValidationError("Type the value.")
+                raise forms.ValidationError(_("Type the value."))
             return ""
         known.learn(typed)
         if len(typed) < MIN_SECRET_CHARS:
             raise forms.ValidationError(
-                f"Use at least {MIN_SECRET_CHARS} characters: a shorter value could not be kept out of logs."
+                _("Use at least %(least)s characters: a shorter value could not be kept out of logs.")
+                % {"least": MIN_SECRET_CHARS}
             )
         if "\x00" in typed or typed.startswith(PREFIX):
-            raise forms.ValidationError("This is no value of a credential.")
+            raise forms.ValidationError(_("This is no value of a credential."))
         try:
             current_ring()
         except EncryptionError as error:
-            raise forms.ValidationError(f"It cannot be stored. {error}") from None
+            raise forms.ValidationError(_("It cannot be stored. %(error)s") % {"error": error}) from None
         return typed
 
     def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django's signature

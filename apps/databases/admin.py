@@ -10,10 +10,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from apps.accounts.audit import ADMIN
 from apps.accounts.granted_admin import ModelAdmin, ReadOnlyAdmin
 from apps.accounts.policy import narrow
+from apps.core.clock import utc_now
 from apps.core.labels import label
 from apps.core.templatetags.facts import ago, legible
 from apps.databases import loading
@@ -36,9 +40,9 @@ class ConnectionAdmin(ModelAdmin[Connection]):
     readonly_fields = ("result", "tested")
     fieldsets = (
         (None, {"fields": ("alias", "engine", "host", "port", "name", "is_enabled")}),
-        ("Signing in", {"fields": ("auth", "user", "password")}),
-        ("Line", {"fields": ("tls", "ca_file", "is_read_only", "options")}),
-        ("Last test", {"fields": ("result", "tested")}),
+        (_("Signing in"), {"fields": ("auth", "user", "password")}),
+        (_("Line"), {"fields": ("tls", "ca_file", "is_read_only", "options")}),
+        (_("Last test"), {"fields": ("result", "tested")}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Connection | None = None) -> Any:
@@ -55,31 +59,35 @@ class ConnectionAdmin(ModelAdmin[Connection]):
         super().save_model(request, obj, form, change)
         loading.forget(obj.alias)
 
-    @admin.display(description="engine", ordering="engine")
+    @admin.display(description=_("engine"), ordering="engine")
     def engine_title(self, row: Connection) -> str:
-        return CONNECTORS[row.engine].title if row.engine in CONNECTORS else f"{row.engine} (not known here)"
+        return (
+            CONNECTORS[row.engine].title
+            if row.engine in CONNECTORS
+            else _("%(engine)s (not known here)") % {"engine": row.engine}
+        )
 
-    @admin.display(description="database")
+    @admin.display(description=_("database"))
     def place(self, row: Connection) -> str:
         where = f"{row.host}:{row.port}" if row.port else row.host
         return f"{where}/{row.name}" if where else row.name
 
-    @admin.display(description="enabled", ordering="is_enabled")
+    @admin.display(description=_("enabled"), ordering="is_enabled")
     def enabled(self, row: Connection) -> str:
-        return label("enabled", "success") if row.is_enabled else label("disabled", "default")
+        return label(_("enabled"), "success") if row.is_enabled else label(_("disabled"), "default")
 
-    @admin.display(description="last test")
+    @admin.display(description=_("last test"))
     def result(self, row: Connection) -> str:
         if row.test_requested_at:
-            return format_html("{} waits for a manager", label("asked for", "info"))
+            return format_html(gettext("{} waits for a manager"), label(_("asked for"), "info"))
         if not row.test_outcome:
-            return "never tested"
+            return gettext("never tested")
         outcome, said = Connection.Outcome(row.test_outcome), legible(row.test_said)
         return format_html(
             '{} <span class="dc-cause" title="{}">{}</span>', label(outcome.label, outcome.colour), said, said
         )
 
-    @admin.display(description="tested", ordering="tested_at")
+    @admin.display(description=_("tested"), ordering="tested_at")
     def tested(self, row: Connection) -> str:
         return ago(row.tested_at)
 
@@ -93,9 +101,12 @@ class ConnectionAdmin(ModelAdmin[Connection]):
         if not self.has_change_permission(request, row):
             raise PermissionDenied
         if row is None:
-            raise Http404("There is no such connection.")
-        request_test(row)
-        self.message_user(request, f"{row.alias} is being tested; the result appears below.", messages.INFO)
+            raise Http404(_("There is no such connection."))
+        actor: Any = request.user  # a User: admin_view lets nobody else in
+        request_test(row, actor=actor, source=ADMIN, now=utc_now())
+        self.message_user(
+            request, _("%(alias)s is being tested; the result appears below.") % {"alias": row.alias}, messages.INFO
+        )
         return redirect(reverse("admin:databases_connection_change", args=[row.pk]))
 
 
@@ -107,7 +118,7 @@ class AppDbObjectAdmin(ReadOnlyAdmin[AppDbObject]):
     list_filter = ("connection", "kind")
     list_select_related = ("app",)
     search_fields = ("name", "app__code")
-    search_help_text = "A name of a table, view or routine, or the code of an app"
+    search_help_text = _("A name of a table, view or routine, or the code of an app")
     fields = (
         *("name", "kind", "connection", "of_app", "select_at", "insert_at", "update_at", "delete_at", "call_at"),
         *("of_run", "also"),
@@ -120,26 +131,26 @@ class AppDbObjectAdmin(ReadOnlyAdmin[AppDbObject]):
             row.seen_by = request.user
         return row
 
-    @admin.display(description="app", ordering="app__code")
+    @admin.display(description=_("app"), ordering="app__code")
     def of_app(self, row: AppDbObject) -> str:
         address = reverse("admin:registry_app_change", args=[row.app_id])
         return format_html('<a class="dc-link" href="{}">{}</a>', address, row.app.code)
 
-    @admin.display(description="what it does")
+    @admin.display(description=_("what it does"))
     def used(self, row: AppDbObject) -> str:
         return ", ".join(uses(row))
 
-    @admin.display(description="last used")
+    @admin.display(description=_("last used"))
     def last_use(self, row: AppDbObject) -> str:
         moments = [row.select_at, row.insert_at, row.update_at, row.delete_at, row.call_at]
         return ago(max(moment for moment in moments if moment))
 
-    @admin.display(description="last run")
+    @admin.display(description=_("last run"))
     def of_run(self, row: AppDbObject) -> str:
         address = reverse("admin:runtime_runtime_change", args=[row.last_run])
         return format_html('<a class="dc-link" href="{}">{}</a>', address, row.last_run[:8])
 
-    @admin.display(description="also used by")
+    @admin.display(description=_("also used by"))
     def also(self, row: AppDbObject) -> str:
         seen = narrow(row.seen_by, "databases.view_appdbobject", AppDbObject.objects.all())
         others = seen.filter(connection=row.connection, name=row.name).exclude(pk=row.pk)
@@ -147,4 +158,8 @@ class AppDbObjectAdmin(ReadOnlyAdmin[AppDbObject]):
             (reverse("admin:databases_appdbobject_change", args=[other.pk]), other.app.code, ", ".join(uses(other)))
             for other in others.select_related("app").order_by("app__code")[:200]
         ]
-        return format_html_join("", '<div><a class="dc-link" href="{}">{}</a> {}</div>', lines) if lines else "nobody"
+        return (
+            format_html_join("", '<div><a class="dc-link" href="{}">{}</a> {}</div>', lines)
+            if lines
+            else gettext("nobody")
+        )

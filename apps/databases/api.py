@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query
 from pydantic import Field
 
-from apps.api.access import visible
-from apps.api.paging import page_of
-from apps.api.problems import Problem
-from apps.api.schemas import Answer, Listing, Many, Moment, reply
+from apps.api.access import by, visible
+from apps.api.paging import but, page_of
+from apps.api.rows import change_row, create_row, find_row, remove_row, row_version
+from apps.api.schemas import Answer, Given, Listing, Many, Moment, one_of, reply
 from apps.api.section import Section
+from apps.databases import loading
+from apps.databases.forms import ConnectionForm
 from apps.databases.models import AppDbObject, Connection
 from apps.databases.objects import uses
 from apps.databases.probe import request_test
@@ -20,10 +22,8 @@ from apps.registry.models import App
 
 section = Section("databases")
 
-VIEW, CHANGE, VIEW_OBJECT = (
-    *("databases.view_connection", "databases.change_connection"),
-    "databases.view_appdbobject",
-)
+VIEW, ADD, CHANGE, DELETE = (f"databases.{verb}_connection" for verb in ("view", "add", "change", "delete"))
+VIEW_OBJECT = "databases.view_appdbobject"
 Alias = Annotated[str, Field(max_length=63, pattern=r"^[a-z][a-z0-9_]*$", examples=["warehouse"])]
 
 
@@ -43,6 +43,35 @@ class ConnectionOut(Answer):
     tested_at: Moment | None
     test_outcome: str = Field(description="WORKS, LIMITED, FAILED, or nothing.", examples=["WORKS"])
     test_said: str = Field(examples=["PostgreSQL 16.3 as collector."])
+
+
+class Details(Given):
+    """Where a database is, and as whom one signs in there."""
+
+    engine: str = Field("postgresql", max_length=32, examples=["postgresql"])
+    is_enabled: bool = True
+    host: str = Field("", max_length=255, examples=["db.example.com"])
+    port: Annotated[int, Field(ge=1, le=65_535)] | None = Field(None, examples=[5432])
+    name: str = Field("", max_length=500, description="The database.", examples=["warehouse"])
+    auth: Annotated[str, one_of(Connection.Auth)] = Connection.Auth.PASSWORD
+    user: str = Field("", max_length=255, examples=["collector"])
+    password: str = Field(
+        "", max_length=2_000, description="It never comes out; empty keeps what is there.", examples=["correct horse"]
+    )
+    tls: Annotated[str, one_of(Connection.Tls)] = Connection.Tls.PREFER
+    ca_file: str = Field("", max_length=500)
+    is_read_only: bool = False
+    options: dict[str, Any] = Field({}, description="Further options of the driver.", examples=[{}])
+
+
+class ConnectionNew(Details):
+    """A further database."""
+
+    alias: Alias
+
+
+class ConnectionChange(Details):
+    """What is to change; what is not named stays. When it goes elsewhere, the password has to be sent again."""
 
 
 class ObjectOut(Answer):
@@ -70,17 +99,58 @@ def list_connections(request: HttpRequest, wanted: Query[Many]) -> HttpResponse:
     return reply(page_of(visible(request, VIEW, Connection.objects.all()), ("alias",), wanted, connection_out))
 
 
-@section.get("/connections/{alias}", name="getConnection", permission=VIEW, answer=ConnectionOut)
+@section.post(
+    "/connections", name="createConnection", permission=ADD, answer=ConnectionOut, status=201, is_recorded=False
+)
+def create_connection(request: HttpRequest, new: ConnectionNew) -> HttpResponse:
+    """A further database; its test says whether it answers."""
+    row = create_row(request, ConnectionForm, new.model_dump())
+    loading.forget(row.alias)
+    return reply(connection_out(row), 201, Location=f"/api/v1/connections/{row.alias}", ETag=row_version(row))
+
+
+@section.get("/connections/{alias}", name="getConnection", permission=VIEW, answer=ConnectionOut, has_version=True)
 def get_connection(request: HttpRequest, alias: Path[Alias]) -> HttpResponse:
     """One of them; poll it for the result of a test."""
-    return reply(connection_out(_connection(request, VIEW, alias)))
+    row = _connection(request, VIEW, alias)
+    return reply(connection_out(row), ETag=row_version(row))
 
 
-@section.post("/connections/{alias}/test", name="testConnection", permission=CHANGE, answer=ConnectionOut, status=202)
+@section.patch(
+    "/connections/{alias}", name="changeConnection", permission=CHANGE, answer=ConnectionOut, is_recorded=False
+)
+def change_connection(request: HttpRequest, alias: Path[Alias], new: ConnectionChange) -> HttpResponse:
+    """Change how one gets there. The alias stays: models go by it."""
+    row = _connection(request, CHANGE, alias)
+    row = change_row(request, row, ConnectionForm, new.model_dump(exclude_unset=True))
+    loading.forget(row.alias)
+    return reply(connection_out(row), ETag=row_version(row))
+
+
+@section.delete(
+    "/connections/{alias}", name="deleteConnection", permission=DELETE, answer=ConnectionOut, is_recorded=False
+)
+def delete_connection(request: HttpRequest, alias: Path[Alias]) -> HttpResponse:
+    """Forget a database. What is in it stays."""
+    row = _connection(request, DELETE, alias)
+    told = connection_out(row)
+    remove_row(request, row)
+    loading.forget(alias)
+    return reply(told)
+
+
+@section.post(
+    "/connections/{alias}/test",
+    name="testConnection",
+    permission=CHANGE,
+    answer=ConnectionOut,
+    status=202,
+    is_recorded=False,
+)
 def test_connection(request: HttpRequest, alias: Path[Alias]) -> HttpResponse:
     """Have a manager try it out; `tested_at` says when that was done."""
     row = _connection(request, CHANGE, alias)
-    request_test(row)
+    request_test(row, **by(request))
     row.refresh_from_db()
     return reply(connection_out(row), 202, Location=f"/api/v1/connections/{alias}")
 
@@ -88,7 +158,7 @@ def test_connection(request: HttpRequest, alias: Path[Alias]) -> HttpResponse:
 @section.get("/objects", name="listObjects", permission=VIEW_OBJECT, answer=Listing[ObjectOut])
 def list_objects(request: HttpRequest, wanted: Query[ObjectFilter]) -> HttpResponse:
     """Which app touches which table, view and routine."""
-    rows = visible(request, VIEW_OBJECT, AppDbObject.objects.select_related("app"))
+    rows = visible(request, VIEW_OBJECT, AppDbObject.objects.select_related("app").defer(*but("app", App, "code")))
     if wanted.app:
         rows = rows.filter(app__in=App.objects.filter(code=wanted.app))
     if wanted.name:
@@ -99,10 +169,7 @@ def list_objects(request: HttpRequest, wanted: Query[ObjectFilter]) -> HttpRespo
 
 
 def _connection(request: HttpRequest, permission: str, alias: str) -> Connection:
-    row = visible(request, permission, Connection.objects.all()).filter(alias=alias).first()
-    if row is None:
-        raise Problem("not-found", f"There is no connection {alias}.")
-    return row
+    return find_row(request, permission, Connection.objects.all(), f"connection {alias}", alias=alias)
 
 
 def connection_out(row: Connection) -> ConnectionOut:

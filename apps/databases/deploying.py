@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.apps import apps
@@ -14,6 +15,8 @@ from django.db import DatabaseError, connections, router, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Model
 
+from apps.accounts.audit import record
+from apps.accounts.models import AuditEntry
 from apps.databases.fence_table import is_the_platforms, make_fence
 from apps.databases.loading import use
 from apps.databases.objects import others_of
@@ -96,22 +99,26 @@ class Deploy:
             steps.append(Step(room.room.info.code, room.label, alias, missing))
         return steps
 
-    def create(self) -> None:
+    def create(self, *, now: datetime) -> None:
         """Apply what is not applied."""
         for step in self.plan():
             _refuse_read_only(step.alias)
             if step.migrations:
                 call_command("migrate", step.label, database=step.alias, verbosity=0, interactive=False)
+                names = [migration.name for migration in step.migrations]
+                _note("tables.created", step.code, step.alias, now=now, migrations=names)
             if not is_the_platforms(step.alias):
                 make_fence(step.alias)
 
-    def seed(self) -> dict[str, int]:
+    def seed(self, *, now: datetime) -> dict[str, int]:
         """Add the rows of the fixtures that are not there yet. Returns how many were added, by source."""
         added = {}
         for room in dict.fromkeys(room for room, _ in self.places()):
-            path = room.room.folder / SEEDS
+            path, code = room.room.folder / SEEDS, room.room.info.code
             if path.is_file():
-                added[room.room.info.code] = _seed(room, path.read_text())
+                added[code] = _seed(room, path.read_text())
+                if added[code]:
+                    _note("tables.seeded", code, now=now, added=added[code])
         return added
 
     def tables(self) -> list[Table]:
@@ -127,14 +134,23 @@ class Deploy:
                     found.append(Table(f"{alias}: {name}", rows, others_of(alias, name, except_for=codes)))
         return found
 
-    def drop(self) -> None:
+    def drop(self, *, now: datetime) -> None:
         """Unapply every migration; the rows are gone. Refused while a run of one of the sources is alive."""
         places = self.places()
         for room, _ in places:
             _refuse_live(room)
         for room, alias in reversed(places):
             _refuse_read_only(alias)
+            applied = MigrationExecutor(connections[alias]).loader.applied_migrations
             call_command("migrate", room.label, "zero", database=alias, verbosity=0, interactive=False)
+            if any(label == room.label for label, _ in applied):
+                _note("tables.dropped", room.room.info.code, alias, now=now)
+
+
+def _note(action: str, code: str, alias: str = "", *, now: datetime, **details: Any) -> None:
+    """Source by source: what was done stays done when the next one fails."""
+    where = {"connection": alias} if alias else {}
+    record(action, code, source=AuditEntry.SHELL, now=now, **where, **details)
 
 
 def _rooms_of(target: str) -> list[RoomConfig]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
 from apps.databases.connectors import CONNECTORS
@@ -27,7 +28,7 @@ class ConnectionForm(_ModelForm):
         required=False,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        help_text="Never shown again; empty keeps what is there.",
+        help_text=_("Never shown again; empty keeps what is there."),
     )
 
     class Meta:
@@ -48,7 +49,7 @@ class ConnectionForm(_ModelForm):
         data = super().clean() or self.cleaned_data
         moved = [name for name in PLACES if name in data and data[name] != self._places[name]]
         if self._has_password and not data.get("password") and moved:
-            self.add_error("password", "Type it again: where it goes has changed.")
+            self.add_error("password", _("Type it again: where it goes has changed."))
         return data
 
     def _get_validation_exclusions(self) -> set[str]:

@@ -7,8 +7,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.translation import gettext as _
 
-from apps.core.choices import ColouredChoices
+from apps.core.choices import Choices, ColouredChoices
 from apps.core.encryption.fields import EncryptedTextField
 from apps.registry.models import App
 
@@ -19,17 +20,17 @@ RESERVED_ALIASES = frozenset({"default", "data"})
 def refuse_reserved(alias: str) -> None:
     """The names of the settings are taken. Raises `ValidationError`."""
     if alias in RESERVED_ALIASES:
-        raise ValidationError(f'"{alias}" is a database of the settings; choose another name.')
+        raise ValidationError(_('"%(alias)s" is a database of the settings; choose another name.') % {"alias": alias})
 
 
 class Connection(models.Model):
     """One database beside those of the settings."""
 
-    class Auth(models.TextChoices):
+    class Auth(Choices):
         PASSWORD = "PASSWORD", "user and password"
         INTEGRATED = "INTEGRATED", "the account of the platform's processes"
 
-    class Tls(models.TextChoices):
+    class Tls(Choices):
         PREFER = "PREFER", "if the server offers it"
         REQUIRE = "REQUIRE", "required"
         VERIFY = "VERIFY", "required, certificate checked"
@@ -91,7 +92,9 @@ class Connection(models.Model):
 
         connector: Any = CONNECTORS.get(self.engine)
         if connector is None:
-            raise ValidationError({"engine": f"Choose one of {', '.join(sorted(CONNECTORS))}."})
+            raise ValidationError(
+                {"engine": _("Choose one of %(engines)s.") % {"engines": ", ".join(sorted(CONNECTORS))}}
+            )
         if problems := connector(self).problems():
             raise ValidationError(problems)
 
@@ -102,7 +105,7 @@ class AppDbObject(models.Model):
     #: On whose page it stands; what else stands there is what they may see.
     seen_by: Any = None
 
-    class Kind(models.TextChoices):
+    class Kind(Choices):
         TABLE = "table"
         VIEW = "view"
         ROUTINE = "routine"

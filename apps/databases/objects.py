@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.apps import apps
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from apps.databases import fence_table
 from apps.databases.models import AppDbObject
@@ -82,8 +84,8 @@ def others_of(connection: str, name: str, *, except_for: Iterable[str] = ()) -> 
 def uses(row: AppDbObject) -> list[str]:
     """What an app does with an object: "reads", "writes", "calls"."""
     done = {
-        "reads": row.select_at,
-        "writes": row.insert_at or row.update_at or row.delete_at,
-        "calls": row.call_at,
+        _("reads"): row.select_at,
+        _("writes"): row.insert_at or row.update_at or row.delete_at,
+        pgettext("of an app", "calls"): row.call_at,
     }
     return [word for word, at in done.items() if at]

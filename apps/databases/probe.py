@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, connections, transaction
 from django.db.models import Q
 from django.db.utils import load_backend
 
+from apps.accounts.audit import record
+from apps.accounts.models import User
 from apps.core.clock import utc_now
 from apps.core.encryption.keys import EncryptionError
 from apps.databases.connectors import Found, connector_of
@@ -53,9 +56,11 @@ def _look(connector: Any, entry: dict[str, Any]) -> Found:
         wrapper.close()
 
 
-def request_test(row: Connection) -> None:
+@transaction.atomic
+def request_test(row: Connection, *, actor: User | None, source: str, now: datetime) -> None:
     """Ask a manager to test it; the answer appears in the row."""
-    Connection.objects.filter(pk=row.pk).update(test_requested_at=utc_now())
+    Connection.objects.filter(pk=row.pk).update(test_requested_at=now)
+    record("connection.test_asked", row.alias, source=source, actor=actor, now=now, obj=row)
 
 
 def is_waiting() -> Q:

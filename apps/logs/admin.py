@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
 from apps.accounts.granted_admin import ReadOnlyAdmin
@@ -38,6 +39,7 @@ MAY_READ = "logs.view_log"
 PAGE = 100
 #: A page that takes longer says how far it got instead.
 BUDGET_S = 0.8
+EXAMPLE = 'level:error app:shop since:2h "connection refused"'
 EXAMPLES = ("level:error since:24h", "level:warning app:shop", '"connection refused" since:7d')
 
 
@@ -56,7 +58,7 @@ class LogAdmin(ReadOnlyAdmin[Log]):
 
     fieldsets = (
         (None, {"fields": ("logged_at", "level_label", "app", "run", "line_number", "message", "exception")}),
-        ("Where it was said", {"fields": ("logger", "module", "function", "source_line", "thread", "context_json")}),
+        (_("Where it was said"), {"fields": ("logger", "module", "function", "source_line", "thread", "context_json")}),
     )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -72,7 +74,7 @@ class LogAdmin(ReadOnlyAdmin[Log]):
             problem = str(error)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Log",
+            "title": _("Log"),
             "opts": self.opts,
             "query": query,
             "before": before,
@@ -82,17 +84,18 @@ class LogAdmin(ReadOnlyAdmin[Log]):
             "lines": [(line, shown(line), line_url(line)) for line in page.lines] if page else [],
             "qualifiers": MEANINGS.items(),
             "examples": EXAMPLES,
+            "example": EXAMPLE,
         }
         return TemplateResponse(request, "logs/search.html", context)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Log | None = None) -> tuple[str, ...]:
         return ("level_label", "run")
 
-    @admin.display(description="level", ordering="level")
+    @admin.display(description=_("level"), ordering="level")
     def level_label(self, line: Log) -> str:
         return label(line.get_level_display(), COLOURS.get(Log.Level(line.level), "default"))
 
-    @admin.display(description="run")
+    @admin.display(description=_("run"))
     def run(self, line: Log) -> str:
         if line.runtime_id is None:
             return "-"
@@ -129,11 +132,11 @@ class SinkCursorAdmin(ReadOnlyAdmin[SinkCursor]):
     list_select_related = ("journal",)
     ordering = ("-failures", "-moved_at", "-pk")
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def standing(self, cursor: SinkCursor) -> str:
         if cursor.last_error:
-            return label("waiting", "danger")
-        return label("done", "success") if cursor.is_done else label("sending", "info")
+            return label(_("waiting"), "danger")
+        return label(_("done"), "success") if cursor.is_done else label(_("sending"), "info")
 
 
 class SinkCursorInline(TabularInline):  # type: ignore[misc]  # unfold ships no types
@@ -180,18 +183,18 @@ class SweptTableAdmin(ReadOnlyAdmin[SweptTable]):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
-    @admin.display(description="rows", ordering="row_count")
+    @admin.display(description=_("rows"), ordering="row_count")
     def rows(self, table: SweptTable) -> str:
         return number(table.row_count)
 
-    @admin.display(description="size", ordering="bytes")
+    @admin.display(description=_("size"), ordering="bytes")
     def on_disk(self, table: SweptTable) -> str:
         return size(table.bytes)
 
-    @admin.display(description="goes next", ordering="due_count")
+    @admin.display(description=_("goes next"), ordering="due_count")
     def goes_next(self, table: SweptTable) -> str:
         return number(table.due_count)
 
-    @admin.display(description="deleted last", ordering="deleted_count")
+    @admin.display(description=_("deleted last"), ordering="deleted_count")
     def deleted(self, table: SweptTable) -> str:
         return number(table.deleted_count)

@@ -14,12 +14,16 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from apps.core.admin import ModelAdmin, coloured
+from apps.accounts.audit import ADMIN
+from apps.accounts.granted_admin import ModelAdmin
+from apps.core.admin import coloured
 from apps.core.clock import utc_now
 from apps.core.templatetags.facts import ago, number
 from apps.logs.group_models import ErrorGroup
-from apps.logs.groups import in_inbox, reopen_groups, resolve_groups, snooze_groups
+from apps.logs.groups import in_inbox
+from apps.logs.inbox import describe_groups, reopen_groups, resolve_groups, snooze_groups
 from apps.registry.models import App
 
 MAY_SEE = "logs.view_log"
@@ -71,6 +75,7 @@ class AffectedAppFilter(admin.SimpleListFilter):
 
 @admin.register(ErrorGroup)
 class ErrorGroupAdmin(ModelAdmin[ErrorGroup]):
+    keeps_views = True
     list_display = ("title", "state_label", "times", "affected", "last_seen", "first_seen", "lines", "assignee")
     list_filter = (InboxFilter, AffectedAppFilter, ("assignee", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("assignee",)
@@ -79,7 +84,7 @@ class ErrorGroupAdmin(ModelAdmin[ErrorGroup]):
     actions = ("resolve", "snooze_a_day", "snooze_a_week", "reopen", "take")
     fieldsets = (
         (None, {"fields": ("title", "state_label", "times", "affected", "first_seen", "last_seen", "lines")}),
-        ("Who looks at it", {"fields": ("assignee", "snoozed_until", "note")}),
+        (_("Who looks at it"), {"fields": ("assignee", "snoozed_until", "note")}),
     )
     readonly_fields = (
         *("title", "state_label", "times", "affected", "first_seen", "last_seen", "lines", "snoozed_until"),
@@ -105,65 +110,82 @@ class ErrorGroupAdmin(ModelAdmin[ErrorGroup]):
     def has_delete_permission(self, request: HttpRequest, obj: ErrorGroup | None = None) -> bool:
         return False  # retention does it when its lines are gone
 
-    @admin.display(description="times", ordering="count")
+    @admin.display(description=_("times"), ordering="count")
     def times(self, group: ErrorGroup) -> str:
         return number(group.count)
 
-    @admin.display(description="apps")
+    @admin.display(description=_("apps"))
     def affected(self, group: ErrorGroup) -> str:
         codes = [entry.app.code for entry in group.apps.all()]
         more = len(codes) - APPS_SHOWN
-        return ", ".join(codes[:APPS_SHOWN]) + (f" and {more} more" if more > 0 else "") or "the platform itself"
+        return ", ".join(codes[:APPS_SHOWN]) + (
+            " " + _("and %(count)s more") % {"count": more} if more > 0 else ""
+        ) or str(_("the platform itself"))
 
-    @admin.display(description="last seen", ordering="last_seen_at")
+    @admin.display(description=_("last seen"), ordering="last_seen_at")
     def last_seen(self, group: ErrorGroup) -> str:
         if group.last_runtime_id is None or group.last_line_number is None:
             return ago(group.last_seen_at)
         url = run_line_url(group.last_runtime_id, group.last_line_number)
         return format_html('<a class="dc-link" href="{}">{}</a>', url, ago(group.last_seen_at))
 
-    @admin.display(description="first seen", ordering="first_seen_at")
+    @admin.display(description=_("first seen"), ordering="first_seen_at")
     def first_seen(self, group: ErrorGroup) -> str:
         return ago(group.first_seen_at)
 
-    @admin.display(description="lines")
+    @admin.display(description=_("lines"))
     def lines(self, group: ErrorGroup) -> str:
         url = f"{reverse('admin:logs_log_changelist')}?{urlencode({'q': f'group:{group.pk}'})}"
-        return format_html('<a class="dc-link" href="{}">all lines</a>', url)
+        return format_html('<a class="dc-link" href="{}">{}</a>', url, _("all lines"))
 
-    @admin.action(description="Resolved", permissions=["change"])
+    @admin.action(description=_("Resolved"), permissions=["change"])
     def resolve(self, request: HttpRequest, groups: QuerySet[ErrorGroup]) -> None:
-        count = resolve_groups(_plain(groups), now=utc_now())
-        self._say(request, count, "resolved; when it happens again, it comes back")
+        count = resolve_groups(groups, **_by(request), now=utc_now())
+        said = ngettext(
+            "%(count)s error: resolved; when it happens again, it comes back.",
+            "%(count)s errors: resolved; when it happens again, it comes back.",
+            count,
+        )
+        self._say(request, count, said)
 
-    @admin.action(description="Snooze for a day", permissions=["change"])
+    @admin.action(description=_("Snooze for a day"), permissions=["change"])
     def snooze_a_day(self, request: HttpRequest, groups: QuerySet[ErrorGroup]) -> None:
-        self._snooze(request, groups, days=1)
+        count = _snooze(request, groups, days=1)
+        said = ngettext(
+            "%(count)s error: out of the inbox for 1 day.", "%(count)s errors: out of the inbox for 1 day.", count
+        )
+        self._say(request, count, said)
 
-    @admin.action(description="Snooze for a week", permissions=["change"])
+    @admin.action(description=_("Snooze for a week"), permissions=["change"])
     def snooze_a_week(self, request: HttpRequest, groups: QuerySet[ErrorGroup]) -> None:
-        self._snooze(request, groups, days=7)
+        count = _snooze(request, groups, days=7)
+        said = ngettext(
+            "%(count)s error: out of the inbox for 7 days.", "%(count)s errors: out of the inbox for 7 days.", count
+        )
+        self._say(request, count, said)
 
-    @admin.action(description="Back into the inbox", permissions=["change"])
+    @admin.action(description=_("Back into the inbox"), permissions=["change"])
     def reopen(self, request: HttpRequest, groups: QuerySet[ErrorGroup]) -> None:
-        self._say(request, reopen_groups(_plain(groups)), "back in the inbox")
+        count = reopen_groups(groups, **_by(request), now=utc_now())
+        said = ngettext("%(count)s error: back in the inbox.", "%(count)s errors: back in the inbox.", count)
+        self._say(request, count, said)
 
-    @admin.action(description="I look at it", permissions=["change"])
+    @admin.action(description=_("I look at it"), permissions=["change"])
     def take(self, request: HttpRequest, groups: QuerySet[ErrorGroup]) -> None:
-        self._say(request, _plain(groups).update(assignee=request.user.pk), "yours")
+        count = describe_groups(groups, assignee=request.user.pk, **_by(request), now=utc_now())
+        self._say(request, count, ngettext("%(count)s error: yours.", "%(count)s errors: yours.", count))
 
-    def _snooze(self, request: HttpRequest, groups: QuerySet[ErrorGroup], *, days: int) -> None:
-        now = utc_now()
-        count = snooze_groups(_plain(groups), until=now + timedelta(days=days), now=now)
-        self._say(request, count, f"out of the inbox for {days} day{'s' if days > 1 else ''}")
-
-    def _say(self, request: HttpRequest, count: int, what: str) -> None:
-        self.message_user(request, f"{count} error{'s' if count != 1 else ''}: {what}.", messages.SUCCESS)
+    def _say(self, request: HttpRequest, count: int, said: str) -> None:
+        self.message_user(request, said % {"count": count}, messages.SUCCESS)
 
 
-def _plain(groups: QuerySet[ErrorGroup]) -> QuerySet[ErrorGroup]:
-    """The same rows without the joins of filters, so that they can be updated by one statement."""
-    return ErrorGroup.objects.filter(pk__in=list(groups.values_list("pk", flat=True)))
+def _snooze(request: HttpRequest, groups: QuerySet[ErrorGroup], *, days: int) -> int:
+    now = utc_now()
+    return snooze_groups(groups, until=now + timedelta(days=days), **_by(request), now=now)
+
+
+def _by(request: HttpRequest) -> dict[str, Any]:
+    return {"actor": request.user, "source": ADMIN}
 
 
 def run_line_url(runtime_id: str, line_number: int) -> str:

@@ -1,4 +1,4 @@
-"""Counting errors by fingerprint, and what people decide about them."""
+"""Counting errors by fingerprint."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from apps.logs.group_models import ErrorGroup, ErrorGroupApp
 from apps.logs.storage import Line, as_stored
 
 _TITLE_CHARS = 300
 _BATCH = 500
-
-
-class SnoozeIsOver(Exception):
-    """The moment until which the group was to be snoozed is past."""
 
 
 @dataclass(slots=True)
@@ -61,23 +57,6 @@ def apply_groups(lines: Iterable[Line]) -> None:
 def in_inbox(*, now: datetime) -> Q:
     """Groups that want somebody's attention."""
     return Q(state=ErrorGroup.State.OPEN) | Q(state=ErrorGroup.State.SNOOZED, snoozed_until__lte=now)
-
-
-def resolve_groups(groups: QuerySet[ErrorGroup], *, now: datetime) -> int:
-    """Call these resolved; an occurrence after `now` opens a group again. Returns how many there were."""
-    return groups.update(state=ErrorGroup.State.RESOLVED, resolved_at=now, snoozed_until=None)
-
-
-def reopen_groups(groups: QuerySet[ErrorGroup]) -> int:
-    """Put these back into the inbox."""
-    return groups.update(state=ErrorGroup.State.OPEN, resolved_at=None, snoozed_until=None)
-
-
-def snooze_groups(groups: QuerySet[ErrorGroup], *, until: datetime, now: datetime) -> int:
-    """Keep these out of the inbox until a moment. Raises `SnoozeIsOver` when it is past."""
-    if until <= now:
-        raise SnoozeIsOver("The end of the snooze is past; choose a later moment.")
-    return groups.update(state=ErrorGroup.State.SNOOZED, snoozed_until=until, resolved_at=None)
 
 
 def _moment(line: Line) -> tuple[float, int]:

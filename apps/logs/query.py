@@ -16,6 +16,8 @@ from typing import Any
 from django.apps import apps
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps.logs.models import Log
 from apps.logs.search import Filters
@@ -50,14 +52,17 @@ class BadQuery(Exception):
 def parse(text: str, *, now: datetime) -> Filters:
     """The filters that a text means. Raises `BadQuery`."""
     if len(text) > MOST_CHARS:
-        raise BadQuery(f"A search may have at most {MOST_CHARS:,} characters; this one has {len(text):,}.")
+        raise BadQuery(
+            _("A search may have at most %(most)s characters; this one has %(count)s.")
+            % {"most": f"{MOST_CHARS:,}", "count": f"{len(text):,}"}
+        )
     words: list[str] = []
     found: dict[str, Any] = {}
     position, text = 0, text.strip()
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None or match.end() == position:
-            raise BadQuery('A quote is opened and not closed. Close it, or leave it out: "two words".')
+            raise BadQuery(_('A quote is opened and not closed. Close it, or leave it out: "two words".'))
         position = match.end()
         name, value = match["name"], match["quoted"] if match["quoted"] is not None else match["bare"] or ""
         if name is None:
@@ -66,14 +71,14 @@ def parse(text: str, *, now: datetime) -> Filters:
             _check_spelling(name)
             words.append(match[0].strip())
         elif name.lower() in found:
-            raise BadQuery(f"{name}: is there twice; a line has one.")
+            raise BadQuery(_("%(name)s: is there twice; a line has one.") % {"name": name})
         else:
             found[name.lower()] = _QUALIFIERS[name.lower()](_given(name, value), now)
     if "run" not in found and len(words) == 1 and re.fullmatch(r"[0-9a-f]{32}", words[0]) and _known_runs(words[0]):
         found["run"] = (words.pop(),)  # the id of a run alone means its lines
     fields = {_FIELDS[name]: value for name, value in found.items()}
     if "since" in found and "until" in found and found["since"] > found["until"]:
-        raise BadQuery("since: is later than until:, and no line is between them.")
+        raise BadQuery(_("since: is later than until:, and no line is between them."))
     return Filters(texts=tuple(words), **fields)
 
 
@@ -81,19 +86,25 @@ def _check_spelling(name: str) -> None:
     """Words with a colon are common in logs; only what looks like a slip of a qualifier is called one."""
     close = difflib.get_close_matches(name.lower(), _QUALIFIERS, n=1, cutoff=0.75)
     if close:
-        raise BadQuery(f'There is no {name}: here. Did you mean {close[0]}:? To search for the text, write "{name}:".')
+        raise BadQuery(
+            _('There is no %(name)s: here. Did you mean %(close)s:? To search for the text, write "%(name)s:".')
+            % {"name": name, "close": close[0]}
+        )
 
 
 def _given(name: str, value: str) -> str:
     if not value.strip():
-        raise BadQuery(f'{name}: needs a value right behind the colon. To search for the text, write "{name}:".')
+        raise BadQuery(
+            _('%(name)s: needs a value right behind the colon. To search for the text, write "%(name)s:".')
+            % {"name": name}
+        )
     return value.strip()
 
 
 def _level(value: str, _now: datetime) -> int:
     level = _LEVELS.get(value.lower())
     if level is None:
-        raise BadQuery(f"level:{value} is none; use debug, info, warning, error or critical.")
+        raise BadQuery(_("level:%(value)s is none; use debug, info, warning, error or critical.") % {"value": value})
     return level
 
 
@@ -102,19 +113,24 @@ def _apps(value: str, _now: datetime) -> tuple[int, ...]:
     exact = App.objects.filter(code=value.lower()).values_list("pk", flat=True)
     ids = tuple(exact) or tuple(App.objects.filter(code__icontains=value).values_list("pk", flat=True)[: MOST_APPS + 1])
     if not ids:
-        raise BadQuery(f"app:{value} is no app, and no part of the code of one.")
+        raise BadQuery(_("app:%(value)s is no app, and no part of the code of one.") % {"value": value})
     if len(ids) > MOST_APPS:
-        raise BadQuery(f"app:{value} is a part of more than {MOST_APPS} codes; write more of it.")
+        raise BadQuery(
+            _("app:%(value)s is a part of more than %(most)s codes; write more of it.")
+            % {"value": value, "most": MOST_APPS}
+        )
     return ids
 
 
 def _runs(value: str, _now: datetime) -> tuple[str, ...]:
     value = value.lower()
     if not _HEX.fullmatch(value):
-        raise BadQuery(f"run:{value} is no run; write its id, or at least the first six of its characters.")
+        raise BadQuery(
+            _("run:%(value)s is no run; write its id, or at least the first six of its characters.") % {"value": value}
+        )
     ids = _known_runs(value)
     if not ids:
-        raise BadQuery(f"run:{value} is no run that is still known.")
+        raise BadQuery(_("run:%(value)s is no run that is still known.") % {"value": value})
     return ids
 
 
@@ -125,7 +141,7 @@ def _known_runs(beginning: str) -> tuple[str, ...]:
 
 def _group(value: str, _now: datetime) -> str:
     if not re.fullmatch(r"[0-9a-f]{32}", value):
-        raise BadQuery("group: wants the 32 characters of an error group; follow a link on the page of errors.")
+        raise BadQuery(_("group: wants the 32 characters of an error group; follow a link on the page of errors."))
     return value
 
 
@@ -142,19 +158,21 @@ def _moment(value: str, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         moment = None
     if moment is None:
-        raise BadQuery(f"{value} is no time; write 30min, 2h, 7d, 2026-03-01 or 2026-03-01T14:30.")
+        raise BadQuery(
+            _("%(value)s is no time; write 30min, 2h, 7d, 2026-03-01 or 2026-03-01T14:30.") % {"value": value}
+        )
     return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
 
 
 #: What the page says about each.
 MEANINGS = {
-    "level:error": "that level and those above it: debug, info, warning, error, critical",
-    "app:shop.books": "an app by its code, or all apps with that in their code",
-    "logger:source.shop": "a logger and those below it",
-    "run:1a2b3c4d": "a run, by the beginning of its id",
-    "since:2h": "not older: 30min, 2h, 7d, 2026-03-01 or 2026-03-01T14:30",
-    "until:1h": "not newer, written the same way",
-    "group:...": "the lines of an error group; its page links here",
+    "level:error": gettext_lazy("that level and those above it: debug, info, warning, error, critical"),
+    "app:shop.books": gettext_lazy("an app by its code, or all apps with that in their code"),
+    "logger:source.shop": gettext_lazy("a logger and those below it"),
+    "run:1a2b3c4d": gettext_lazy("a run, by the beginning of its id"),
+    "since:2h": gettext_lazy("not older: 30min, 2h, 7d, 2026-03-01 or 2026-03-01T14:30"),
+    "until:1h": gettext_lazy("not newer, written the same way"),
+    "group:...": gettext_lazy("the lines of an error group; its page links here"),
 }
 
 _QUALIFIERS: dict[str, Callable[[str, datetime], Any]] = {

@@ -11,8 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from apps.accounts.audit import ADMIN
 from apps.accounts.granted_admin import ModelAdmin, ReadOnlyAdmin
 from apps.core.admin import coloured
 from apps.core.clock import utc_now
@@ -35,11 +38,11 @@ class ChannelAdmin(ModelAdmin[Channel]):
     readonly_fields = ("result", "last_sent")
     fieldsets = (
         (None, {"fields": ("name", "service", "is_enabled", "secret")}),
-        ("Email and Telegram", {"fields": ("recipients",)}),
-        ("Email", {"fields": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "sender")}),
-        ("Signed webhook", {"fields": ("url", "is_private_allowed")}),
-        ("What it is told", {"fields": ("kinds", "apps")}),
-        ("How it went", {"fields": ("result", "last_sent")}),
+        (_("Email and Telegram"), {"fields": ("recipients",)}),
+        (_("Email"), {"fields": ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "sender")}),
+        (_("Signed webhook"), {"fields": ("url", "is_private_allowed")}),
+        (_("What it is told"), {"fields": ("kinds", "apps")}),
+        (_("How it went"), {"fields": ("result", "last_sent")}),
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Channel | None = None) -> Any:
@@ -48,34 +51,36 @@ class ChannelAdmin(ModelAdmin[Channel]):
             return self.fieldsets
         return [(title, {"fields": [f for f in part["fields"] if f != "secret"]}) for title, part in self.fieldsets]
 
-    @admin.display(description="enabled", ordering="is_enabled")
+    @admin.display(description=_("enabled"), ordering="is_enabled")
     def enabled(self, channel: Channel) -> str:
-        return label("enabled", "success") if channel.is_enabled else label("disabled", "default")
+        return label(_("enabled"), "success") if channel.is_enabled else label(_("disabled"), "default")
 
-    @admin.display(description="last result")
+    @admin.display(description=_("last result"))
     def result(self, channel: Channel) -> str:
         if channel.last_error:
             said = legible(channel.last_error)
             return format_html(
                 '{} {} <span class="dc-cause" title="{}">{}</span>',
-                label("failed", "danger"),
+                label(_("failed"), "danger"),
                 ago(channel.last_failed_at),
                 said,
                 said[:200],
             )
-        return label("works", "success") if channel.last_sent_at else "never used"
+        return label(_("works"), "success") if channel.last_sent_at else gettext("never used")
 
-    @admin.display(description="last sent", ordering="last_sent_at")
+    @admin.display(description=_("last sent"), ordering="last_sent_at")
     def last_sent(self, channel: Channel) -> str:
         return ago(channel.last_sent_at)
 
-    @admin.display(description="messages about")
+    @admin.display(description=_("messages about"))
     def wanted(self, channel: Channel) -> str:
-        return ", ".join(str(Kind(kind).label) for kind in channel.kinds if kind in Kind.values) or "everything"
+        return ", ".join(str(Kind(kind).label) for kind in channel.kinds if kind in Kind.values) or gettext(
+            "everything"
+        )
 
-    @admin.display(description="only")
+    @admin.display(description=_("only"))
     def only_apps(self, channel: Channel) -> str:
-        return ", ".join(channel.apps) or "all apps"
+        return ", ".join(channel.apps) or gettext("all apps")
 
     def get_urls(self) -> list[URLPattern]:
         test = self.admin_site.admin_view(require_POST(self.test_view))
@@ -87,12 +92,17 @@ class ChannelAdmin(ModelAdmin[Channel]):
         if not self.has_change_permission(request, channel):
             raise PermissionDenied
         if channel is None:
-            raise Http404("There is no such channel.")
-        delivery = send_test(channel, now=utc_now())
+            raise Http404(_("There is no such channel."))
+        actor: Any = request.user  # a User: admin_view lets nobody else in
+        delivery = send_test(channel, actor=actor, source=ADMIN, now=utc_now())
         if delivery.state == Delivery.State.SENT:
-            self.message_user(request, f"A test message was sent to {channel.name}.", messages.SUCCESS)
+            self.message_user(
+                request, _("A test message was sent to %(name)s.") % {"name": channel.name}, messages.SUCCESS
+            )
         else:
-            self.message_user(request, f"The test message was not sent: {delivery.error}", messages.ERROR)
+            self.message_user(
+                request, _("The test message was not sent: %(error)s") % {"error": delivery.error}, messages.ERROR
+            )
         return redirect(reverse("admin:notifications_channel_change", args=[channel.pk]))
 
 
@@ -123,33 +133,39 @@ class DeliveryAdmin(ReadOnlyAdmin[Delivery]):
         # Deleting a channel deletes what was sent to it, and asks this page whether it may.
         return bool(request.user.has_perm("notifications.delete_channel"))
 
-    @admin.display(description="when", ordering="created_at")
+    @admin.display(description=_("when"), ordering="created_at")
     def created(self, delivery: Delivery) -> str:
         return ago(delivery.created_at)
 
-    @admin.display(description="next attempt", ordering="next_attempt_at")
+    @admin.display(description=_("next attempt"), ordering="next_attempt_at")
     def next_attempt(self, delivery: Delivery) -> str:
         return ago(delivery.next_attempt_at)
 
-    @admin.display(description="error")
+    @admin.display(description=_("error"))
     def problem(self, delivery: Delivery) -> str:
         if not delivery.error:
             return "-"
         said = legible(delivery.error)
         return format_html('<span class="dc-cause" title="{}">{}</span>', said, said[:200])
 
-    @admin.display(description="link")
+    @admin.display(description=_("link"))
     def where(self, delivery: Delivery) -> str:
         if not delivery.link.startswith(("http://", "https://", "/")):
             return "-"
         return format_html('<a class="dc-link" href="{}">{}</a>', delivery.link, delivery.link)
 
-    @admin.action(description="Send again", permissions=["retry"])
+    @admin.action(description=_("Send again"), permissions=["retry"])
     def send_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
         chosen: list[Any] = list(deliveries.values_list("pk", flat=True))
-        count = retry_deliveries(pks=chosen, now=utc_now())
+        actor: Any = request.user
+        count = retry_deliveries(pks=chosen, actor=actor, source=ADMIN, now=utc_now())
         if count:
-            self.message_user(request, f"{count} of {len(chosen)} messages are sent again.", messages.SUCCESS)
+            self.message_user(
+                request,
+                _("%(count)s of %(total)s messages are sent again.") % {"count": count, "total": len(chosen)},
+                messages.SUCCESS,
+            )
         if count < len(chosen):
-            text = f"{len(chosen) - count} of {len(chosen)} are sent already, or wait for their next attempt."
+            text = gettext("%(count)s of %(total)s are sent already, or wait for their next attempt.")
+            text = text % {"count": len(chosen) - count, "total": len(chosen)}
             self.message_user(request, text, messages.WARNING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
 from apps.core.encryption.keys import PREFIX, EncryptionError
@@ -27,25 +28,28 @@ class ChannelForm(_ModelForm):
 
     secret = forms.CharField(
         required=False,
-        label="Secret",
+        label=_("Secret"),
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text=(
-            "Email: the password. Telegram: the token of the bot. Slack and Teams: the webhook address. Signed webhook:"
-            " the key it is signed with. Apprise: the address. Never shown again; empty keeps what is there."
+            _(
+                "Email: the password. Telegram: the token of the bot. Slack and Teams: the webhook address. "
+                "Signed webhook: the key it is signed with. Apprise: the address. "
+                "Never shown again; empty keeps what is there."
+            )
         ),
     )
     kinds = forms.MultipleChoiceField(
         required=False,
-        label="Messages about",
+        label=_("Messages about"),
         choices=[choice for choice in Kind.choices if choice[0] != Kind.TEST],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="None chosen: all of them.",
+        help_text=_("None chosen: all of them."),
     )
     apps = forms.CharField(
         required=False,
-        label="Only these apps",
+        label=_("Only these apps"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="Codes, or beginnings of codes such as shop.books, one a line. Empty: all apps and the platform.",
+        help_text=_("Codes, or beginnings of codes such as shop.books, one a line. Empty: all apps and the platform."),
     )
 
     class Meta:
@@ -70,7 +74,7 @@ class ChannelForm(_ModelForm):
         moved = [name for name in PLACES if name in data and data[name] != self._places[name]]
         known = "" if typed or moved else self._known()
         if ENCRYPTED.is_set(self.instance) and not typed and moved:
-            self.add_error("secret", "Type it again: where it goes has changed.")
+            self.add_error("secret", _("Type it again: where it goes has changed."))
         data["secret"] = typed or known
         if not self.errors:
             self._check(data)
@@ -80,16 +84,16 @@ class ChannelForm(_ModelForm):
         try:
             current_ring()
         except EncryptionError as error:
-            self.add_error("secret", f"It cannot be stored. {error}")
+            self.add_error("secret", _("It cannot be stored. %(error)s") % {"error": error})
         if typed.startswith(PREFIX):
-            self.add_error("secret", "This is no secret of a channel.")
+            self.add_error("secret", _("This is no secret of a channel."))
 
     def _known(self) -> str:
         """What is there, to be kept."""
         try:
             return self.instance.secret
         except EncryptionError as error:
-            self.add_error("secret", f"Type it again. {error}")
+            self.add_error("secret", _("Type it again. %(error)s") % {"error": error})
             return ""
 
     def _check(self, data: dict[str, Any]) -> None:
@@ -99,9 +103,12 @@ class ChannelForm(_ModelForm):
             if not data["url"].startswith("https://") and not (
                 data["is_private_allowed"] and data["url"].startswith("http://")
             ):
-                self.add_error("url", "Write an address that begins https://; http:// only in a private network.")
+                self.add_error("url", _("Write an address that begins https://; http:// only in a private network."))
             if len(data["secret"]) < SHORTEST_KEY:
-                self.add_error("secret", f"A signed webhook needs a key of at least {SHORTEST_KEY} characters.")
+                self.add_error(
+                    "secret",
+                    _("A signed webhook needs a key of at least %(least)s characters.") % {"least": SHORTEST_KEY},
+                )
             return
         channel = Channel(**{name: value for name, value in data.items() if name in self.fields})
         try:

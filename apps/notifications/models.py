@@ -6,7 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, URLVali
 from django.db import models
 from django.db.models import Q
 
-from apps.core.choices import ColouredChoices
+from apps.core.choices import Choices, ColouredChoices
 from apps.core.encryption.fields import EncryptedTextField
 
 
@@ -31,7 +31,7 @@ class Channel(models.Model):
         WEBHOOK = "WEBHOOK", "default", "signed webhook"
         APPRISE = "APPRISE", "default", "any Apprise address"
 
-    class Security(models.TextChoices):
+    class Security(Choices):
         STARTTLS = "STARTTLS", "STARTTLS"
         TLS = "TLS", "TLS from the start"
         NONE = "NONE", "none (a relay on this machine)"

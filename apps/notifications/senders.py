@@ -53,7 +53,7 @@ def send(delivery: Delivery) -> None:
         is_sent = bool(apprise_object.notify(body=text, title=delivery.subject, body_format=apprise.NotifyFormat.TEXT))
     if not is_sent:
         said = without_secrets(channel, " ".join(complaints)) or "No reason was given."
-        raise CannotSend(f"{channel.get_service_display()} did not take it: {said}")
+        raise CannotSend(f"{Channel.Service(channel.service).word} did not take it: {said}")
 
 
 def check(channel: Channel) -> None:

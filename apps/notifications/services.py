@@ -6,6 +6,9 @@ from datetime import datetime
 
 from django.conf import settings
 
+from apps.accounts.audit import record
+from apps.accounts.changes import change_each
+from apps.accounts.models import User
 from apps.notifications.models import Channel, Delivery, Kind
 from apps.notifications.sending import deliver
 from collectors.toolkit.journal.redaction import Redactor
@@ -63,7 +66,7 @@ def notify(
     return len(deliveries)
 
 
-def send_test(channel: Channel, *, now: datetime) -> Delivery:
+def send_test(channel: Channel, *, actor: User | None, source: str, now: datetime) -> Delivery:
     """Send a test message at once, whatever the channel wants to hear, and return what became of it.
 
     It is tried once. Not inside a transaction: it waits for the other side.
@@ -80,13 +83,16 @@ def send_test(channel: Channel, *, now: datetime) -> Delivery:
         created_at=now,
     )
     deliver(delivery, now=now)
+    outcome = "sent" if delivery.state == Delivery.State.SENT else delivery.error
+    record("channel.tested", channel.name, source=source, actor=actor, now=now, obj=channel, outcome=outcome)
     return delivery
 
 
-def retry_deliveries(*, pks: list[int], now: datetime) -> int:
+def retry_deliveries(*, pks: list[int], actor: User | None, source: str, now: datetime) -> int:
     """Send again what failed or was skipped, from the first attempt on. Returns how many there are."""
     again = Delivery.objects.filter(pk__in=pks, state__in=(Delivery.State.FAILED, Delivery.State.SKIPPED))
-    return again.update(state=Delivery.State.PENDING, attempts=0, next_attempt_at=now, error="")
+    values = {"state": Delivery.State.PENDING, "attempts": 0, "next_attempt_at": now, "error": ""}
+    return change_each(again, values, action="delivery.retried", actor=actor, source=source, now=now)
 
 
 def complete(link: str) -> str:

@@ -12,10 +12,13 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from apps.accounts.audit import ADMIN
-from apps.core.admin import ModelAdmin, ReadOnlyAdmin, coloured
+from apps.accounts.granted_admin import ModelAdmin
+from apps.core.admin import ReadOnlyAdmin, coloured
 from apps.core.clock import utc_now
 from apps.core.templatetags.facts import ago, legible, number
 from apps.quality.forms import RuleForm
@@ -23,6 +26,7 @@ from apps.quality.models import Dataset, Outcome, QuarantinedRow, Rule
 from apps.quality.pages import dataset_page
 from apps.quality.services import let_through
 from apps.quality.sparkline import sparkline
+from apps.quality.templatetags.quality import share
 
 MAY_LET_THROUGH = "quality.add_letthrough"
 
@@ -36,43 +40,43 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
     list_select_related = ("app",)
     list_fullwidth = True
     search_fields = ("label", "app__code")
-    search_help_text = "The label of a model, or an app code"
+    search_help_text = _("The label of a model, or an app code")
 
-    verdict = coloured("outcome", Outcome, "last verdict")
+    verdict = coloured("outcome", Outcome, _("last verdict"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Dataset]:
         waiting = Count("quarantined_rows", filter=Q(quarantined_rows__state=QuarantinedRow.State.HELD))
         return super().get_queryset(request).annotate(held_count=waiting)
 
-    @admin.display(description="app", ordering="app__code")
+    @admin.display(description=_("app"), ordering="app__code")
     def of_app(self, row: Dataset) -> str:
         if row.app is None:
             return "-"
         return format_html('<a class="dc-link" href="{}">{}</a>', _app(row), row.app.code)
 
-    @admin.display(description="why")
+    @admin.display(description=_("why"))
     def why(self, row: Dataset) -> str:
         if not row.cause:
             return "-"
         return format_html('<span class="dc-cause" title="{0}">{0}</span>', legible(row.cause, 300))
 
-    @admin.display(description="rows")
+    @admin.display(description=_("rows"))
     def rows(self, row: Dataset) -> str:
         return sparkline(row.trend)
 
-    @admin.display(description="complete", ordering="completeness")
+    @admin.display(description=_("complete"), ordering="completeness")
     def complete(self, row: Dataset) -> str:
-        return "-" if row.completeness is None else f"{100 * row.completeness:.1f}\u00a0%"
+        return "-" if row.completeness is None else share(row.completeness)
 
-    @admin.display(description="held", ordering="held_count")
+    @admin.display(description=_("held"), ordering="held_count")
     def held(self, row: Any) -> str:
         if not row.held_count:
             return "0"
         return format_html('<a class="dc-link" href="{}">{}</a>', quarantine_url(row), number(row.held_count))
 
-    @admin.display(description="stored", ordering="good_at")
+    @admin.display(description=_("stored"), ordering="good_at")
     def stored(self, row: Dataset) -> str:
-        return ago(row.good_at) if row.good_at else "never"
+        return ago(row.good_at) if row.good_at else gettext("never")
 
     # -- The page of a dataset ---------------------------------------------------------------------------------------
 
@@ -102,7 +106,8 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
             raise PermissionDenied
         actor: Any = request.user  # a User: admin_view lets nobody else in
         let_through(dataset.label, actor=actor, source=ADMIN, now=utc_now())
-        said = f"The next merge into {dataset.label} is let through, whatever the rules about merges say."
+        said = gettext("The next merge into %(dataset)s is let through, whatever the rules about merges say.")
+        said = said % {"dataset": dataset.label}
         self.message_user(request, said, messages.SUCCESS)
         return redirect(reverse("admin:quality_dataset_change", args=[dataset.pk]))
 
@@ -112,7 +117,7 @@ class DatasetAdmin(ReadOnlyAdmin[Dataset]):
         pk = int(dataset_id) if dataset_id and dataset_id.isdigit() and len(dataset_id) < 19 else 0
         found = self.get_queryset(request).select_related("app").filter(pk=pk).first()
         if found is None:
-            raise Http404("There is no such dataset; nothing has been merged into it.")
+            raise Http404(_("There is no such dataset; nothing has been merged into it."))
         return found
 
 
@@ -125,13 +130,13 @@ class RuleAdmin(ModelAdmin[Rule]):
     list_filter = ("kind", "severity", "is_enabled")
     search_fields = ("label", "name", "kind")
 
-    severity_label = coloured("severity", Rule.Severity, "when broken")
+    severity_label = coloured("severity", Rule.Severity, _("when broken"))
 
-    @admin.display(description="rule")
+    @admin.display(description=_("rule"))
     def title(self, row: Rule) -> str:
         return str(row)
 
-    @admin.display(description="parameters")
+    @admin.display(description=_("parameters"))
     def given(self, row: Rule) -> str:
         return legible(", ".join(f"{name} {value}" for name, value in row.parameters.items()), 200) or "-"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.apps import apps
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.quality.models import Rule
@@ -34,14 +35,14 @@ class RuleForm(_ModelForm):
     """A rule of this installation."""
 
     label = forms.ChoiceField(
-        label="Dataset", choices=list, widget=UnfoldAdminSelectWidget, help_text="A table of collected rows."
+        label=_("Dataset"), choices=list, widget=UnfoldAdminSelectWidget, help_text=_("A table of collected rows.")
     )
     kind = forms.ChoiceField(choices=list, widget=UnfoldAdminSelectWidget)
     parameters = forms.JSONField(
         required=False,
         initial=dict,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"}),
-        help_text='As JSON, for a range: {"field": "price", "minimum": 0}',
+        help_text=_('As JSON, for a range: {"field": "price", "minimum": 0}'),
     )
 
     class Meta:
@@ -54,7 +55,9 @@ class RuleForm(_ModelForm):
             return  # somebody who may only look
         known = datasets()
         if self.instance.label and (self.instance.label,) * 2 not in known:
-            known.append((self.instance.label, f"{self.instance.label} (not on this machine)"))
+            known.append(
+                (self.instance.label, _("%(dataset)s (not on this machine)") % {"dataset": self.instance.label})
+            )
         self.fields["label"].choices = known  # type: ignore[attr-defined]
         self.fields["kind"].choices = [  # type: ignore[attr-defined]
             (name, f"{name}: {parameter_help(kind)}") for name, kind in KINDS.items()
@@ -63,7 +66,7 @@ class RuleForm(_ModelForm):
     def clean_parameters(self) -> dict[str, Any]:
         parameters = self.cleaned_data["parameters"] or {}
         if not isinstance(parameters, dict):
-            raise forms.ValidationError('Write an object, as in {"field": "price", "minimum": 0}.')
+            raise forms.ValidationError(_('Write an object, as in {"field": "price", "minimum": 0}.'))
         return parameters
 
     def clean(self) -> dict[str, Any]:

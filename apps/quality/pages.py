@@ -8,12 +8,14 @@ from datetime import datetime
 
 from django.apps import apps
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.core.charts import Chart, Series, chart_of
 from apps.core.templatetags.facts import number
 from apps.quality.in_force import InForce, rule_book
 from apps.quality.models import Dataset, LetThrough, Measurement, Outcome, Rule
 from apps.quality.selectors import held_rows
+from apps.quality.templatetags.quality import share
 from collectors.toolkit.quality.kinds import COMMON, BadRule
 
 #: Merges in the charts and in the table.
@@ -72,7 +74,9 @@ def _rules(label: str) -> tuple[list[RuleLine], str]:
     try:
         book = rule_book(apps.get_model(label), rows)
     except LookupError:
-        return [], f"The table {label} is not on this machine, so only the rules of this installation are known."
+        return [], _(
+            "The table %(table)s is not on this machine, so only the rules of this installation are known."
+        ) % {"table": label}
     except BadRule as error:
         return [], str(error)
     lines = [_line(one) for one in book.rules]
@@ -86,7 +90,7 @@ def _rules(label: str) -> tuple[list[RuleLine], str]:
 def _line(one: InForce) -> RuleLine:
     given = one.rule.model_dump(mode="json", exclude=set(COMMON), exclude_defaults=True)
     parameters = ", ".join(f"{name} {_shown(value)}" for name, value in given.items())
-    return RuleLine(one.name, one.rule.kind, Rule.Severity(one.rule.severity), one.origin, parameters or "as usual")
+    return RuleLine(one.name, one.rule.kind, Rule.Severity(one.rule.severity), one.origin, parameters or _("as usual"))
 
 
 def _shown(value: object) -> str:
@@ -99,9 +103,15 @@ def _rows_chart(merges: Sequence[Measurement]) -> Chart | None:
     bad = [one.outcome == Outcome.BLOCK for one in merges]
     came = [one.seen - one.quarantined for one in merges]
     gone = [one.archived + one.deleted for one in merges]
-    titles = [f"{number(value)} rows came, run {one.runtime[:8]}" for one, value in zip(merges, came, strict=True)]
-    others = [f"{number(value)} archived, run {one.runtime[:8]}" for one, value in zip(merges, gone, strict=True)]
-    series = [Series("rows", came, titles, bad), Series("archived", gone, others)]
+    titles = [
+        _("%(count)s rows came, run %(run)s") % {"count": number(value), "run": one.runtime[:8]}
+        for one, value in zip(merges, came, strict=True)
+    ]
+    others = [
+        _("%(count)s archived, run %(run)s") % {"count": number(value), "run": one.runtime[:8]}
+        for one, value in zip(merges, gone, strict=True)
+    ]
+    series = [Series(_("rows"), came, titles, bad), Series(_("archived"), gone, others)]
     return chart_of(series, tick=number, first=_when(merges[0]), last=_when(merges[-1]))
 
 
@@ -110,9 +120,15 @@ def _shares_chart(merges: Sequence[Measurement]) -> Chart | None:
         return None
     full = [100 * (one.completeness or 0.0) for one in merges]
     right = [100 * (one.consistency if one.consistency is not None else 1.0) for one in merges]
-    titles = [f"{value:.1f} % complete, run {one.runtime[:8]}" for one, value in zip(merges, full, strict=True)]
-    others = [f"{value:.1f} % consistent, run {one.runtime[:8]}" for one, value in zip(merges, right, strict=True)]
-    series = [Series("completeness", full, titles), Series("consistency", right, others)]
+    titles = [
+        _("%(share)s complete, run %(run)s") % {"share": share(value / 100), "run": one.runtime[:8]}
+        for one, value in zip(merges, full, strict=True)
+    ]
+    others = [
+        _("%(share)s consistent, run %(run)s") % {"share": share(value / 100), "run": one.runtime[:8]}
+        for one, value in zip(merges, right, strict=True)
+    ]
+    series = [Series(_("completeness"), full, titles), Series(_("consistency"), right, others)]
     first, last = _when(merges[0]), _when(merges[-1])
     return chart_of(series, tick=lambda value: f"{value:.0f} %", first=first, last=last, top=100.0)
 

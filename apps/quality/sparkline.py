@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
 
 from apps.core.templatetags.facts import number
 from apps.quality.models import Outcome
@@ -20,7 +21,7 @@ def sparkline(trend: Sequence[Any]) -> str:
     newest = number(trend[-1][0])
     if len(trend) < 2:
         return newest
-    highest = max(1, *(rows for rows, _ in trend))
+    highest = max(1, *(rows for rows, _verdict in trend))
     step = (WIDTH - 2 * MARGIN) / (len(trend) - 1)
     places = [
         (round(MARGIN + step * place, 1), round(HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * rows / highest, 1), outcome)
@@ -34,6 +35,6 @@ def sparkline(trend: Sequence[Any]) -> str:
     return format_html(
         '<svg class="dc-spark" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" aria-label="{2}" fill="none">'
         '<polyline points="{3}" stroke="var(--dc-primary)" stroke-width="1.5"></polyline>{4}</svg> {5}',
-        WIDTH, HEIGHT, f"Rows of the last {len(trend)} merges",
-        " ".join(f"{x},{y}" for x, y, _ in places), stopped, newest,
+        WIDTH, HEIGHT, _("Rows of the last %(count)s merges") % {"count": len(trend)},
+        " ".join(f"{x},{y}" for x, y, _verdict in places), stopped, newest,
     )  # fmt: skip

@@ -18,6 +18,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from apps.accounts.audit import record
@@ -43,7 +44,7 @@ BEHIND = "versions_behind"
 MOST_DIGITS = 18
 
 #: Form of an export -> what it is called in the list of forms.
-FORM_TITLES = {"csv": "CSV", "csv-excel": "CSV for Excel", "jsonl": "JSONL", "xlsx": "XLSX"}
+FORM_TITLES = {"csv": "CSV", "csv-excel": _("CSV for Excel"), "jsonl": "JSONL", "xlsx": "XLSX"}
 
 
 class TableAdmin(ReadOnlyAdmin[DataTable]):
@@ -100,14 +101,14 @@ class TableAdmin(ReadOnlyAdmin[DataTable]):
         kinds = (models.CharField, models.TextField)
         return [field.name for field in self._shown_fields() if isinstance(field, kinds)]
 
-    @admin.display(description="run")
+    @admin.display(description=_("run"))
     def run(self, row: DataTable) -> str:
         if not getattr(row, "is_run_kept", False):
             return row.runtime[:8] or "-"
         url = reverse("admin:runtime_runtime_change", args=[row.runtime])
         return format_html('<a class="dc-link" href="{}">{}</a>', url, row.runtime[:8])
 
-    @admin.display(description="archived", ordering="archived_at")
+    @admin.display(description=_("archived"), ordering="archived_at")
     def archived(self, row: DataTable) -> str:
         return ago(row.archived_at)
 
@@ -153,7 +154,11 @@ class TableAdmin(ReadOnlyAdmin[DataTable]):
         there = reverse(f"admin:{self._url_name}_changelist")
         query = request.GET.urlencode()
         if form not in FORMS:
-            self.message_user(request, f'There is no form "{form[:20]}"; there are {", ".join(FORMS)}.', "error")
+            self.message_user(
+                request,
+                _('There is no form "%(form)s"; there are %(forms)s.') % {"form": form[:20], "forms": ", ".join(FORMS)},
+                "error",
+            )
             return redirect(f"{there}?{query}")
         try:
             shown = self.get_changelist_instance(request)
@@ -201,7 +206,7 @@ def _column(field: models.Field[Any, Any]) -> Any:
     if not isinstance(field, models.TextField | models.JSONField | models.URLField):
         return field.name
 
-    @admin.display(description=str(field.verbose_name), ordering=field.name)
+    @admin.display(description=field.verbose_name, ordering=field.name)
     def shortened(row: DataTable) -> str:
         text = legible(getattr(row, field.name) or "-", LONG + 1)
         return text if len(text) <= LONG else f"{text[:LONG]}…"

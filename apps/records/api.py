@@ -103,7 +103,7 @@ def list_tables(request: HttpRequest) -> HttpResponse:
 @section.get("/tables/{table}/rows", name="listRows", permission=VIEW, answer=Listing[RowOut])
 def list_rows(request: HttpRequest, table: Path[TableName], wanted: Query[RowFilter]) -> HttpResponse:
     """Rows of a table: those that are true now, were, or were at a moment."""
-    model = _table(request, table)
+    model = find_table(request, table)
     rows: Any = model._default_manager.all()
     if wanted.as_of is not None:
         rows = rows.as_of(wanted.as_of)
@@ -117,7 +117,7 @@ def list_rows(request: HttpRequest, table: Path[TableName], wanted: Query[RowFil
 @section.get("/tables/{table}/rows/{row_id}/versions", name="rowVersions", permission=VIEW, answer=Versions)
 def row_versions(request: HttpRequest, table: Path[TableName], row_id: Path[RowNumber]) -> HttpResponse:
     """Every version of what a row is about, and what each changed."""
-    model = _table(request, table)
+    model = find_table(request, table)
     row = model._default_manager.filter(pk=row_id).first()
     if row is None:
         raise Problem("not-found", f"There is no row {row_id} in {table}.")
@@ -143,7 +143,8 @@ def _tables(request: HttpRequest) -> Iterator[tuple[str, str, type[DataTable]]]:
                     yield f"{code}.{model._meta.model_name}", code, model
 
 
-def _table(request: HttpRequest, table: str) -> type[DataTable]:
+def find_table(request: HttpRequest, table: str) -> type[DataTable]:
+    """A table that who asks may see. Raises `Problem`."""
     model = next((model for name, _code, model in _tables(request) if name == table), None)
     if model is None:
         raise Problem("not-found", f"There is no table {table}; GET /api/v1/tables lists those there are.")

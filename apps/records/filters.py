@@ -68,7 +68,7 @@ class RunFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         chosen = self.used_parameters.get(self.parameter_name)
-        return [(str(chosen), f"touched by {str(chosen)[:8]}")] if chosen else []
+        return [(str(chosen), _("touched by %(run)s") % {"run": str(chosen)[:8]})] if chosen else []
 
     def has_output(self) -> bool:
         return bool(self.lookup_choices)
@@ -159,7 +159,10 @@ class RangeFilter(FieldFilter):
             try:
                 bound = self._bound(date.fromisoformat(text) + timedelta(days=days))
             except (ValueError, OverflowError):
-                self.problem = f'{str(self.title).capitalize()}: "{text[:40]}" is not a date; write it as 2026-10-31.'
+                self.problem = _('%(field)s: "%(text)s" is not a date; write it as 2026-10-31.') % {
+                    "field": str(self.title).capitalize(),
+                    "text": text[:40],
+                }
                 return queryset.none()
             queryset = queryset.filter(**{f"{self.field_path}__{lookup}": bound})
         return queryset

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 
 class BadMoment(ValueError):
@@ -24,12 +25,12 @@ def read_moment(day: str, clock: str = "", *, now: datetime) -> datetime:
         moment = _read(day, clock, now)
         moment = moment.astimezone(UTC)
     except OverflowError:
-        raise BadMoment(f"{_cut(day)} is outside of the years that a calendar has.") from None
+        raise BadMoment(_("%(day)s is outside of the years that a calendar has.") % {"day": _cut(day)}) from None
     if moment > now:
         seen = timezone.localtime(now)
         raise BadMoment(
-            f"{_cut(f'{day} {clock}'.strip())} lies in the future: what is known ends at {seen:%Y-%m-%d %H:%M:%S} "
-            f"{seen.tzname()}."
+            _("%(moment)s lies in the future: what is known ends at %(end)s.")
+            % {"moment": _cut(f"{day} {clock}".strip()), "end": f"{seen:%Y-%m-%d %H:%M:%S} {seen.tzname()}"}
         )
     return moment
 
@@ -39,24 +40,24 @@ def _read(day: str, clock: str, now: datetime) -> datetime:
         of_day = date.fromisoformat(day)
     except ValueError:
         if clock:
-            raise BadMoment(_not_a("date", day, "2026-10-31")) from None
+            raise BadMoment(_no_date(day, "2026-10-31")) from None
         return _read_whole(day)
     if not clock:
         return now if of_day == timezone.localtime(now).date() else _end_of(of_day)
     try:
         at = time.fromisoformat(clock)
     except ValueError:
-        raise BadMoment(_not_a("time", clock, "14:30 or 14:30:59")) from None
+        raise BadMoment(_('"%(text)s" is not a time; write it as 14:30 or 14:30:59.') % {"text": _cut(clock)}) from None
     return _on_the_wall(datetime.combine(of_day, at))
 
 
 def _read_whole(text: str) -> datetime:
     """A date with a time. In an address that nobody encoded, the plus of an offset has become a space."""
-    head, _, offset = text.rpartition(" ")
+    head, _space, offset = text.rpartition(" ")
     try:
         moment = datetime.fromisoformat(f"{head}+{offset}" if "T" in head else text)
     except ValueError:
-        raise BadMoment(_not_a("date", text, "2026-10-31 or 2026-10-31T14:30:00+01:00")) from None
+        raise BadMoment(_no_date(text, "2026-10-31, 2026-10-31T14:30:00+01:00")) from None
     return _on_the_wall(moment)
 
 
@@ -67,7 +68,8 @@ def _on_the_wall(moment: datetime) -> datetime:
     local = moment.replace(tzinfo=zone, fold=1)
     if local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment:
         raise BadMoment(
-            f"{moment:%Y-%m-%d %H:%M} never was in {timezone.get_current_timezone_name()}: clocks were set forward."
+            _("%(moment)s never was in %(zone)s: clocks were set forward.")
+            % {"moment": f"{moment:%Y-%m-%d %H:%M}", "zone": timezone.get_current_timezone_name()}
         )
     return local
 
@@ -77,8 +79,8 @@ def _end_of(day: date) -> datetime:
     return following.astimezone(UTC) - timedelta(microseconds=1)
 
 
-def _not_a(what: str, text: str, example: str) -> str:
-    return f'"{_cut(text)}" is not a {what}; write it as {example}.'
+def _no_date(text: str, example: str) -> str:
+    return _('"%(text)s" is not a date; write it as %(example)s.') % {"text": _cut(text), "example": example}
 
 
 def _cut(text: str) -> str:

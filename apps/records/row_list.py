@@ -11,6 +11,7 @@ from django.db import DatabaseError, connections, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 
 from apps.accounts.policy import may
 from apps.core.admin import BoundedPaginator, QuietChangeList
@@ -96,5 +97,5 @@ def _asked_moment(day: str, clock: str) -> datetime | None:
     if day:
         return read_moment(day, clock, now=utc_now())
     if clock:
-        raise BadMoment(f'"{clock[:40]}" is a time without a date: say which day you mean.')
+        raise BadMoment(_('"%(time)s" is a time without a date: say which day you mean.') % {"time": clock[:40]})
     return None

@@ -66,7 +66,7 @@ class AppGroupAdmin(ModelAdmin[AppGroup]):
     def get_readonly_fields(self, request: HttpRequest, obj: AppGroup | None = None) -> tuple[str, ...]:
         return ("name",) if obj else ()  # apps carry the name in their code, and rooms in their folder
 
-    @admin.display(description="parents", ordering="parent_count")
+    @admin.display(description=_("parents"), ordering="parent_count")
     def parents(self, group: AppGroup) -> int:
         return int(group.parent_count)  # type: ignore[attr-defined]
 
@@ -85,6 +85,6 @@ class AppParentAdmin(ModelAdmin[AppParent]):
     def get_readonly_fields(self, request: HttpRequest, obj: AppParent | None = None) -> tuple[str, ...]:
         return ("group", "name") if obj else ()
 
-    @admin.display(description="apps", ordering="app_count")
+    @admin.display(description=_("apps"), ordering="app_count")
     def apps(self, parent: AppParent) -> int:
         return int(parent.app_count)  # type: ignore[attr-defined]

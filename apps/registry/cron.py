@@ -17,8 +17,16 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
-FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
+FIELDS = (
+    gettext_noop("minute"),
+    gettext_noop("hour"),
+    gettext_noop("day of the month"),
+    gettext_noop("month"),
+    gettext_noop("day of the week"),
+)
 EVERY_HOUR = set(range(24))
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 
@@ -41,15 +49,18 @@ def zone_named(name: str) -> ZoneInfo:
     """The time zone of that name. Raises `BadSchedule`."""
     if name not in zones():
         close = next(iter(difflib.get_close_matches(name, zones(), n=1)), "")
-        hint = f"did you mean {close}?" if close else "write a name such as Europe/Berlin, or UTC."
-        raise BadSchedule("time_zone", f'"{name}" is not a time zone; {hint}')
+        if close:
+            said = _('"%(name)s" is not a time zone; did you mean %(close)s?')
+        else:
+            said = _('"%(name)s" is not a time zone; write a name such as Europe/Berlin, or UTC.')
+        raise BadSchedule("time_zone", said % {"name": name, "close": close})
     return ZoneInfo(name)
 
 
 def check_cron(expression: str, zone: str, *, after: datetime) -> None:
     """Refuse an expression that is no cron expression, or matches at no time. Raises `BadSchedule`."""
     if next_match(expression, zone, after) is None:
-        raise BadSchedule("cron", f'"{expression}" matches at no time within fifty years.')
+        raise BadSchedule("cron", _('"%(cron)s" matches at no time within fifty years.') % {"cron": expression})
 
 
 @lru_cache(maxsize=8192)
@@ -92,15 +103,23 @@ def _parse(expression: str) -> CronSim:
     """The expression as the library reads it. Raises `BadSchedule`."""
     count = len(expression.split())
     if count != len(FIELDS):
-        has = "one field" if count == 1 else f"{count} fields"
-        raise BadSchedule("cron", f'"{expression}" has {has}; a cron expression has five: {", ".join(FIELDS)}.')
+        said = ngettext(
+            '"%(cron)s" has one field; a cron expression has five: %(fields)s.',
+            '"%(cron)s" has %(count)s fields; a cron expression has five: %(fields)s.',
+            count,
+        )
+        fields = ", ".join(map(_, FIELDS))
+        raise BadSchedule("cron", said % {"cron": expression, "count": count, "fields": fields})
     try:
         return CronSim(expression, datetime(2000, 1, 1))  # noqa: DTZ001 - only read
     except CronSimError as error:
         name = str(error).removeprefix("Bad ").replace("day-of-", "day of the ")
-        raise BadSchedule("cron", f'"{expression}" is not a cron expression: the {name} is wrong.') from None
+        raise BadSchedule(
+            "cron",
+            _('"%(cron)s" is not a cron expression: the %(field)s is wrong.') % {"cron": expression, "field": _(name)},
+        ) from None
     except (AssertionError, TypeError, ValueError):
-        raise BadSchedule("cron", f'"{expression}" is not a cron expression.') from None
+        raise BadSchedule("cron", _('"%(cron)s" is not a cron expression.') % {"cron": expression}) from None
 
 
 def _next_by_wall_clock(expression: str, where: ZoneInfo, after: datetime) -> datetime:

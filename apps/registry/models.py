@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Length
+from django.utils.translation import gettext as _
 
 from apps.core.choices import ColouredChoices
 from apps.core.clock import utc_now
@@ -225,13 +226,13 @@ class App(models.Model):
     def _faults(self) -> Iterator[tuple[str, str]]:
         """What no single field can know to be wrong: the field, and a sentence."""
         if not isinstance(self.tags, list) or not all(isinstance(tag, str) for tag in self.tags):
-            yield "tags", 'Write a list of words, such as ["prices", "daily"].'
+            yield "tags", _('Write a list of words, such as ["prices", "daily"].')
         if not isinstance(self.args, dict):
-            yield "args", 'Write a JSON object, such as {"category": "Poetry"}.'
+            yield "args", _('Write a JSON object, such as {"category": "Poetry"}.')
         if self.schedule == self.Schedule.INTERVAL and not self.interval_s:
-            yield "interval_s", "An interval schedule needs an interval of at least one second."
+            yield "interval_s", _("An interval schedule needs an interval of at least one second.")
         if self.schedule == self.Schedule.CRON and not self.cron.strip():
-            yield "cron", "A cron schedule needs a cron expression."
+            yield "cron", _("A cron schedule needs a cron expression.")
         try:
             zone_named(self.time_zone)
             if self.cron.strip():

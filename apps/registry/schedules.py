@@ -12,6 +12,9 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext_lazy
+
 from apps.registry.cron import BadSchedule, last_matches, next_match
 from apps.registry.models import App
 
@@ -44,7 +47,7 @@ def due_after(app: App, due: datetime) -> datetime | None:
 
 def _interval(app: App) -> timedelta:
     if not app.interval_s:
-        raise BadSchedule("interval_s", "An interval schedule needs an interval of at least one second.")
+        raise BadSchedule("interval_s", _("An interval schedule needs an interval of at least one second."))
     return timedelta(seconds=app.interval_s)
 
 
@@ -70,7 +73,7 @@ def plan_next(app: App, *, now: datetime) -> None:
     is_due = app.is_enabled and not app.is_on_trial
     due = due_after(app, whole_second(now)) if is_due else None
     if is_due and due is None and app.is_scheduled:
-        raise BadSchedule("cron", f'"{app.cron}" matches at no time within fifty years.')
+        raise BadSchedule("cron", _('"%(cron)s" matches at no time within fifty years.') % {"cron": app.cron})
     app.next_due_at, app.next_run_at = due, run_time(app, due) if due else None
     app.schedule_version += 1
 
@@ -133,15 +136,20 @@ def describe_schedule(app: App) -> str:
     """The schedule in plain words, such as "every 5 minutes" or "cron 30 2 * * * Europe/Berlin"."""
     match app.schedule if app.is_scheduled else App.Schedule.MANUAL:
         case App.Schedule.INTERVAL:
-            return f"every {_span(app.interval_s or 0)}"
+            return _every(app.interval_s or 0)
         case App.Schedule.CRON:
-            return f"cron {app.cron} {app.time_zone}"
-    return "by hand"
+            return _("cron %(cron)s %(zone)s") % {"cron": app.cron, "zone": app.time_zone}
+    return _("by hand")
 
 
-def _span(seconds: int) -> str:
-    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
-        if seconds >= size and seconds % size == 0:
-            number = seconds // size
-            return name if number == 1 else f"{number} {name}s"
-    return f"{seconds} seconds"
+_INTERVALS = (
+    (86_400, ngettext_lazy("every day", "every %(number)s days", "number")),
+    (3_600, ngettext_lazy("every hour", "every %(number)s hours", "number")),
+    (60, ngettext_lazy("every minute", "every %(number)s minutes", "number")),
+    (1, ngettext_lazy("every second", "every %(number)s seconds", "number")),
+)
+
+
+def _every(seconds: int) -> str:
+    size, said = next(entry for entry in _INTERVALS if entry[0] == 1 or (seconds and seconds % entry[0] == 0))
+    return said % {"number": seconds // size}

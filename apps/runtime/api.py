@@ -8,8 +8,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Query
 
+from apps.accounts.models import User
 from apps.api.access import asker, visible
-from apps.api.paging import page_of
+from apps.api.paging import but, page_of
 from apps.api.problems import Problem, problem_response
 from apps.api.schemas import Listing, RowNumber, RunId, reply
 from apps.api.section import Section
@@ -23,13 +24,14 @@ section = Section("runs")
 VIEW_RUN, VIEW_COMMAND, COMMAND = "runtime.view_runtime", "runtime.view_command", "runtime.add_command"
 #: Columns that only the page of a run needs; in a list they cost more than all others.
 LARGE = ("http_summary", "touched_objects", "limits")
+APP_BUT_CODE = but("app", App, "code")
 COMMANDS_PATH = "/api/v1/commands"
 
 
 @section.get("/runtimes", name="listRuns", permission=VIEW_RUN, answer=Listing[RunOut])
 def list_runs(request: HttpRequest, wanted: Query[RunFilter]) -> HttpResponse:
     """Runs, newest first."""
-    rows = visible(request, VIEW_RUN, Runtime.objects.select_related("app").defer(*LARGE))
+    rows = visible(request, VIEW_RUN, Runtime.objects.select_related("app").defer(*LARGE, *APP_BUT_CODE))
     if wanted.app:
         rows = rows.filter(app__in=App.objects.filter(code=wanted.app))
     if wanted.state:
@@ -82,7 +84,7 @@ def get_command(request: HttpRequest, command_id: Path[RowNumber]) -> HttpRespon
 
 
 def _commands() -> QuerySet[Command]:
-    return Command.objects.select_related("app", "issuer")
+    return Command.objects.select_related("app", "issuer").defer(*APP_BUT_CODE, *but("issuer", User, "username"))
 
 
 def find_run(request: HttpRequest, permission: str, run_id: str) -> Runtime:

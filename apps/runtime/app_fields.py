@@ -42,7 +42,10 @@ def set_fields(app: App, pairs: Iterable[str], *, now: datetime) -> dict[str, An
                 if getattr(app, name) != getattr(changed, name)
             }
             if told:
-                record("app.changed", app.code, source=AuditEntry.SHELL, actor=None, now=now, **told)
+                before = {name: was for name, (was, _after) in told.items()}
+                after = {name: after for name, (_was, after) in told.items()}
+                shell = AuditEntry.SHELL
+                record("app.changed", app.code, source=shell, now=now, obj=app, before=before, after=after)
     except ValidationError as error:
         raise BadArguments(faults_of(error)) from None
     return {name: after for name, (_before, after) in told.items()}

@@ -17,7 +17,9 @@ from django.db import IntegrityError, router, transaction
 from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Now
 
-from apps.core.clock import database_now
+from apps.accounts.audit import record
+from apps.accounts.models import AuditEntry
+from apps.core.clock import database_now, shared_now
 from apps.registry.models import App
 from apps.runtime.ending import end_run
 from apps.runtime.limits import limits_by_hand, limits_of
@@ -65,7 +67,9 @@ def open_run(
             for name, value in asdict(owner).items():
                 setattr(run, name, value)
             run.slot, run.state, run.heartbeat_at = free, State.STARTING, database_now()
+            run.claimed_at = now
             run.save(force_insert=True)
+            record("app.run_by_hand", app.code, source=AuditEntry.SHELL, now=now, obj=app, run=run.pk)
     except IntegrityError:
         raise AppIsLive(f"{app.code} was started by somebody else at this moment.") from None
     return run
@@ -126,7 +130,7 @@ def _take(candidates: Iterable[Runtime], apps: dict[int, App], node: Node) -> li
         if app is None or free is None:
             continue
         values = {"owner": node, "node": node.host, "boot_id": node.boot_id, "pid": None, "pid_started": None}
-        values["limits"] = limits_of(app)
+        values |= {"limits": limits_of(app), "claimed_at": shared_now()}
         # The epoch is set by this move: its guard is that the row is still queued.
         mine = Runtime.objects.filter(pk=run.pk, state=State.QUEUED)
         if mine.update(state=State.STARTING, slot=free, epoch=app.epoch + 1, **values):

@@ -89,7 +89,7 @@ def _failed(run: Runtime, app: App, now: datetime) -> bool:
 
 
 def _fatal(run: Runtime, app: App) -> tuple[App.Fatal, str]:
-    cause = run.cause or f"The run {run.get_state_display()}."
+    cause = run.cause or f"The run {State(run.state).word}."
     is_later = run.error_category == RETRY_LATER
     if is_blocked(run):
         return App.Fatal.BLOCKED, f"Somebody has to repair something first: {cause}"

@@ -6,7 +6,6 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -19,7 +18,7 @@ from apps.logs.group_models import ErrorGroup
 from apps.logs.models import JournalFile, Log
 from apps.notifications.models import Delivery
 from apps.registry.models import App
-from apps.runtime.journals import journal_root
+from apps.runtime.machine import journal_backlog
 from apps.runtime.models import LIVE, Runtime, State
 from apps.runtime.node_models import Mark, Node
 from apps.runtime.open_commands import open_commands
@@ -108,13 +107,8 @@ def _managers(now: datetime) -> Iterator[Figure]:
 def _journals(now: datetime) -> Iterator[Figure]:
     """Files are seen by their own machine alone, so these say which it is."""
     here = {"node": node_name()}
-    backlog = 0
-    for path, offset in JournalFile.objects.filter(sealed_at__isnull=True, **here).values_list("path", "offset"):
-        with suppress(OSError):
-            backlog += max(0, (journal_root() / path).stat().st_size - offset)
-    yield Figure(
-        "journal_backlog_bytes", "What open journals of this machine hold and the database does not.", backlog, here
-    )
+    text = "What open journals of this machine hold and the database does not."
+    yield Figure("journal_backlog_bytes", text, journal_backlog(), here)
     shipped = JournalFile.objects.filter(sealed_at__isnull=True, runtime__state__in=LIVE)
     oldest = shipped.aggregate(oldest=Min("shipped_at"))["oldest"]
     if oldest is not None:

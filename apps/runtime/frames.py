@@ -124,6 +124,7 @@ def apply_frames(batch: Batch) -> None:
     if run_id is None:
         return
     values = {
+        **_moments(batch.others),
         **_newest(BeginFrame, "begin", batch.others),
         **_newest(ProgressFrame, "progress", batch.others),
         **_newest(HttpFrame, "http", batch.others),
@@ -140,6 +141,18 @@ def apply_frames(batch: Batch) -> None:
     functions = [frame.data for frame in batch.others if frame.kind == "function"]
     if functions and batch.journal.app_id is not None:
         store_function_frames(run_id, batch.journal.app_id, functions)
+
+
+#: Frame of a collector -> when it came to which point.
+MOMENTS = {"begin": "begun_at", "end": "done_at"}
+
+
+def _moments(frames: list[Frame]) -> dict[str, Any]:
+    return {
+        MOMENTS[frame.kind]: datetime.fromtimestamp(min(max(frame.at, 0.0), 4102444800), UTC)
+        for frame in frames
+        if frame.kind in MOMENTS
+    }
 
 
 def _newest(shape: type[BeginFrame | ProgressFrame | HttpFrame], kind: str, frames: list[Frame]) -> dict[str, Any]:

@@ -59,19 +59,19 @@ class FiguresAdmin(ReadOnlyAdmin[Any]):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
-    @admin.display(description="calls", ordering="calls")
+    @admin.display(description=_("calls"), ordering="calls")
     def call_count(self, row: AppFunction | FunctionLog) -> str:
         return number(row.calls)
 
-    @admin.display(description="errors", ordering="errors")
+    @admin.display(description=_("errors"), ordering="errors")
     def error_count(self, row: AppFunction | FunctionLog) -> str:
         return label(number(row.errors), "danger") if row.has_failed else "0"
 
-    @admin.display(description="total", ordering="total_ms")
+    @admin.display(description=_("total"), ordering="total_ms")
     def total(self, row: AppFunction | FunctionLog) -> str:
         return ms(row.total_ms)
 
-    @admin.display(description="mean", ordering="mean_ms")
+    @admin.display(description=_("mean"), ordering="mean_ms")
     def mean(self, row: AppFunction | FunctionLog) -> str:
         return ms(row.mean_ms)
 
@@ -83,7 +83,7 @@ class FiguresAdmin(ReadOnlyAdmin[Any]):
     def p95(self, row: AppFunction | FunctionLog) -> str:
         return ms(row.p95_ms)
 
-    @admin.display(description="slowest", ordering="max_ms")
+    @admin.display(description=_("slowest"), ordering="max_ms")
     def slowest(self, row: AppFunction | FunctionLog) -> str:
         return ms(row.max_ms)
 
@@ -99,13 +99,13 @@ class AppFunctionAdmin(FiguresAdmin):
     list_filter = (SeenFilter, AppFilter, "has_failed")
     list_select_related = ("app",)
     search_fields = ("qualified_name", "module", "app__code")
-    search_help_text = "Words of the function's name, its module, or an app code"
+    search_help_text = _("Words of the function's name, its module, or an app code")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppFunction]:
         functions = AppFunction.objects.defer("sketch", "last_error").order_by("-total_ms", "-id")
         return narrow(request.user, MAY_SEE, functions)
 
-    @admin.display(description="last seen", ordering="last_seen_at")
+    @admin.display(description=_("last seen"), ordering="last_seen_at")
     def last_seen(self, function: AppFunction) -> str:
         return ago(function.last_seen_at)
 
@@ -117,7 +117,7 @@ class AppFunctionAdmin(FiguresAdmin):
         found = narrow(request.user, MAY_SEE, AppFunction.objects.select_related("app").defer("sketch"))
         function = found.filter(pk=object_id).first() if object_id and object_id.isdigit() else None
         if function is None:
-            raise Http404("There is no such function; its app may have been deleted.")
+            raise Http404(_("There is no such function; its app may have been deleted."))
         context = {
             **self.admin_site.each_context(request),
             "title": function.qualified_name,
@@ -139,11 +139,11 @@ class FunctionLogAdmin(FiguresAdmin):
     list_display_links = ("function",)
     list_filter = ("has_failed",)
     search_fields = ("=runtime__id",)
-    search_help_text = "The whole id of a run"
+    search_help_text = _("The whole id of a run")
     fieldsets = (
         (None, {"fields": ("function_link", "run", "parent", "first_start_at", "last_end_at")}),
-        ("Calls", {"fields": ("calls", "errors", "last_error", "task_size", "solved", "failed")}),
-        ("Time", {"fields": ("total", "mean", "p50", "p95", "fastest", "slowest")}),
+        (_("Calls"), {"fields": ("calls", "errors", "last_error", "task_size", "solved", "failed")}),
+        (_("Time"), {"fields": ("total", "mean", "p50", "p95", "fastest", "slowest")}),
     )
     readonly_fields = ("function_link", "run", "total", "mean", "p50", "p95", "fastest", "slowest")
 
@@ -155,25 +155,25 @@ class FunctionLogAdmin(FiguresAdmin):
         # Sorting those of one run is cheap; sorting millions of rows of all runs by a figure is not.
         return self.list_display if request.GET.get("q") else ()
 
-    @admin.display(description="run")
+    @admin.display(description=_("run"))
     def run(self, log: FunctionLog) -> str:
         url = reverse("admin:runtime_functionlog_tree", args=[log.runtime_id])
         return format_html('<a class="dc-link" href="{}">{}</a>', url, log.runtime_id[:8])
 
-    @admin.display(description="function")
+    @admin.display(description=_("function"))
     def function_link(self, log: FunctionLog) -> str:
         url = reverse("admin:runtime_appfunction_change", args=[log.function_id])
         return format_html('<a class="dc-link" href="{}">{}</a>', url, log.function.qualified_name)
 
-    @admin.display(description="solved / failed")
+    @admin.display(description=_("solved / failed"))
     def solved_failed(self, log: FunctionLog) -> str:
         return f"{number(log.solved)} / {number(log.failed)}"
 
-    @admin.display(description="first start", ordering="first_start_at")
+    @admin.display(description=_("first start"), ordering="first_start_at")
     def began(self, log: FunctionLog) -> str:
         return moment(log.first_start_at)
 
-    @admin.display(description="fastest")
+    @admin.display(description=_("fastest"))
     def fastest(self, log: FunctionLog) -> str:
         return ms(log.min_ms)
 
@@ -187,10 +187,10 @@ class FunctionLogAdmin(FiguresAdmin):
             raise PermissionDenied
         run = narrow(request.user, MAY_SEE, Runtime.objects.select_related("app")).filter(pk=run_id).first()
         if run is None:
-            raise Http404("There is no such run; its app may have been deleted.")
+            raise Http404(_("There is no such run; its app may have been deleted."))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Call tree of run {run.pk[:8]}",
+            "title": _("Call tree of run %(run)s") % {"run": run.pk[:8]},
             "opts": self.opts,
             "tree": call_tree(run),
         }

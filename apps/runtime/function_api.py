@@ -7,7 +7,7 @@ from ninja import Path, Query
 from pydantic import Field
 
 from apps.api.access import visible
-from apps.api.paging import page_of
+from apps.api.paging import but, page_of
 from apps.api.problems import Problem
 from apps.api.schemas import Answer, Listing, Many, Moment, RowNumber, RunId, reply
 from apps.api.section import Section
@@ -69,7 +69,9 @@ class FunctionFilter(Many):
 @section.get("/functions", name="listFunctions", permission=VIEW_RUN, answer=Listing[FunctionOut])
 def list_functions(request: HttpRequest, wanted: Query[FunctionFilter]) -> HttpResponse:
     """Watched functions, those that took the most time first."""
-    rows = visible(request, VIEW_RUN, AppFunction.objects.select_related("app").defer("sketch"))
+    rows = visible(
+        request, VIEW_RUN, AppFunction.objects.select_related("app").defer("sketch", *but("app", App, "code"))
+    )
     if wanted.app:
         rows = rows.filter(app__in=App.objects.filter(code=wanted.app))
     return reply(page_of(rows, ("-total_ms", "-id"), wanted, function_out))

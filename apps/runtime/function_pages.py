@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.core.charts import Chart, Series, chart_of
 from apps.runtime.function_models import AppFunction, FunctionLog
@@ -41,7 +42,10 @@ def _chart(logs: Sequence[FunctionLog]) -> Chart | None:
         return None
     series = []
     for name, values in (("p50", [log.p50_ms or 0.0 for log in logs]), ("p95", [log.p95_ms or 0.0 for log in logs])):
-        titles = [f"{name} {ms(value)}, run {log.runtime_id[:8]}" for log, value in zip(logs, values, strict=True)]
+        titles = [
+            f"{name} {ms(value)}, " + _("run %(run)s") % {"run": log.runtime_id[:8]}
+            for log, value in zip(logs, values, strict=True)
+        ]
         series.append(Series(name, values, titles))
     first, last = (f"{timezone.localtime(log.first_start_at):%Y-%m-%d %H:%M}" for log in (logs[0], logs[-1]))
     return chart_of(series, tick=ms, first=first, last=last)

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.crypto import constant_time_compare
 
+from apps.accounts.address import client_address
 from apps.api.access import identify
 from apps.api.problems import Problem
 from apps.runtime.figures import Figure, current_figures
@@ -83,7 +84,7 @@ def _may_scrape(request: HttpRequest) -> bool:
     known = settings.DC_METRICS_TOKEN
     if known and scheme.lower() == "bearer" and constant_time_compare(token.strip(), known):
         return True
-    if _comes_from(request.META.get("REMOTE_ADDR", ""), settings.DC_METRICS_ALLOW):
+    if _comes_from(client_address(request.META), settings.DC_METRICS_ALLOW):
         return True
     try:
         return identify(request).may(VIEW)
@@ -91,11 +92,10 @@ def _may_scrape(request: HttpRequest) -> bool:
         return False
 
 
-def _comes_from(address: str, networks: list[str]) -> bool:
-    try:
-        known = ipaddress.ip_address(address)
-    except ValueError:
+def _comes_from(address: str | None, networks: list[str]) -> bool:
+    if address is None:
         return False
+    known = ipaddress.ip_address(address)
     return any(known in ipaddress.ip_network(network) for network in networks)
 
 

@@ -22,6 +22,7 @@ from apps.logs.indexing import index_chunks
 from apps.logs.router import RouterHandler, configured_router
 from apps.runtime import marks, vital_signs
 from apps.runtime.claims import Drain, end_lost_runs
+from apps.runtime.days import count_days
 from apps.runtime.scheduling import request_due_runs
 from apps.runtime.stop_requests import settle_commands
 from apps.runtime.sweep_journals import sweep_journals
@@ -129,6 +130,7 @@ def usual_jobs(root: Path, drain: Drain) -> list[Job]:
         Job("commands", lambda: settle_commands(now=shared_now())),
         Job("sign of life", lambda: vital_signs.beat("manager")),
         Job("log index", lambda: index_chunks(INDEX_SLICE_S), every_s=10.0),
+        Job("days", lambda: count_days(now=shared_now()), every_s=60.0),
         # Not at once: a manager that is started again and again has better things to do.
         Job("journals", lambda: sweep_journals(root, now=shared_now()), every_s=DAY_S, next_at=time.monotonic() + 600),
     ]

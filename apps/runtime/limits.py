@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from apps.registry.models import App
 from apps.runtime.models import Runtime, State
 
 #: Fields of the app, and what the page of a run says of each: a name and a unit.
 LIMITS = {
-    "time_limit_s": ("Time", "s"),
-    "memory_limit_mb": ("Memory", "MB"),
-    "cpu_limit_s": ("CPU", "s"),
-    "process_limit": ("Processes", ""),
-    "stop_grace_s": ("Stop grace", "s"),
+    "time_limit_s": (gettext_noop("Time"), "s"),
+    "memory_limit_mb": (gettext_noop("Memory"), "MB"),
+    "cpu_limit_s": (gettext_noop("CPU"), "s"),
+    "process_limit": (gettext_noop("Processes"), ""),
+    "stop_grace_s": (gettext_noop("Stop grace"), "s"),
 }
 #: What holds without a supervisor, in a run by hand.
 HELD_BY_ITSELF = ("time_limit_s", "stop_grace_s")
@@ -42,4 +45,4 @@ def describe_limits(run: Runtime) -> list[tuple[str, str]] | None:
         return None
     found = limits_in_force(run)
     given = ((*LIMITS[name], found.get(name)) for name in LIMITS if name != "stop_grace_s")
-    return [(title, f"{value:,} {unit}".strip()) for title, unit, value in given if value is not None]
+    return [(_(title), f"{value:,} {unit}".strip()) for title, unit, value in given if value is not None]

@@ -23,10 +23,10 @@ def tell_failed(run: Runtime, app: App, *, retry_at: datetime | None, now: datet
     """A run failed, and the one before it had not."""
     if is_by_hand(run) or _was_failing(run):
         return
-    body = run.cause or f"The run {run.get_state_display()}."
+    body = run.cause or f"The run {State(run.state).word}."
     if retry_at is not None:
         body += f"\n\nIt is tried again at {retry_at:%Y-%m-%d %H:%M:%S} UTC."
-    _notify(Kind.FAILED, f"{app.code} {run.get_state_display()}", body, app, run, now)
+    _notify(Kind.FAILED, f"{app.code} {State(run.state).word}", body, app, run, now)
 
 
 def tell_recovered(run: Runtime, app: App, *, now: datetime) -> None:

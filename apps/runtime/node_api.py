@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Annotated
+
 from django.http import HttpRequest, HttpResponse
-from ninja import Query
+from django.utils.translation import override
+from ninja import Path, Query
 from pydantic import Field
 
-from apps.api.access import visible
+from apps.accounts.policy import everywhere
+from apps.api.access import asker, by, visible
 from apps.api.paging import page_of
-from apps.api.schemas import Answer, Flag, Listing, Many, Moment, reply
+from apps.api.problems import Problem
+from apps.api.rows import find_row
+from apps.api.schemas import Answer, Flag, Listing, Many, Moment, RunId, one_of, reply
 from apps.api.section import Section
 from apps.core.clock import database_now
 from apps.runtime.figures import current_figures
 from apps.runtime.health import check_health
 from apps.runtime.node_models import Node
+from apps.runtime.nodes import ask_to_drain
+from apps.runtime.parts import Standing
+from apps.runtime.system import read_system
 
 section = Section("system")
 
-VIEW = "runtime.view_node"
+VIEW, DRAIN = "runtime.view_node", "runtime.add_command"
 
 
 class NodeOut(Answer):
@@ -51,13 +61,46 @@ def list_nodes(request: HttpRequest, wanted: Query[NodeFilter]) -> HttpResponse:
     rows, now = visible(request, VIEW, Node.objects.all()), database_now()
     if wanted.has_ended is not None:
         rows = rows.filter(ended_at__isnull=not wanted.has_ended)
+    return reply(page_of(rows, ("-started_at", "-id"), wanted, lambda node: node_out(node, now)))
 
-    def shown(node: Node) -> NodeOut:
-        names = set(NodeOut.model_fields) - {"is_alive"}
-        is_alive = node.ended_at is None and node.lease_until > now
-        return NodeOut.model_construct(is_alive=is_alive, **{name: getattr(node, name) for name in names})
 
-    return reply(page_of(rows, ("-started_at", "-id"), wanted, shown))
+@section.get("/nodes/{node_id}", name="getNode", permission=VIEW, answer=NodeOut)
+def get_node(request: HttpRequest, node_id: Path[RunId]) -> HttpResponse:
+    """One of them."""
+    return reply(
+        node_out(find_row(request, VIEW, Node.objects.all(), f"manager {node_id}", pk=node_id), database_now())
+    )
+
+
+@section.post("/nodes/{node_id}/drain", name="drainNode", permission=DRAIN, answer=NodeOut, is_recorded=False)
+def drain_node(request: HttpRequest, node_id: Path[RunId]) -> HttpResponse:
+    """Have it take no more runs, from its next heartbeat on; those it has go on."""
+    return _set_draining(request, node_id, is_draining=True)
+
+
+@section.post("/nodes/{node_id}/undrain", name="undrainNode", permission=DRAIN, answer=NodeOut, is_recorded=False)
+def undrain_node(request: HttpRequest, node_id: Path[RunId]) -> HttpResponse:
+    """Have it take runs again."""
+    return _set_draining(request, node_id, is_draining=False)
+
+
+def _set_draining(request: HttpRequest, node_id: str, *, is_draining: bool) -> HttpResponse:
+    if not everywhere(asker(request), DRAIN):
+        raise Problem("not-allowed", "A manager runs apps of everybody: this needs a role that holds everywhere.")
+    node = Node.objects.filter(pk=node_id).first()
+    if node is None:
+        raise Problem("not-found", f"There is no manager {node_id}.")
+    if not ask_to_drain([node], is_draining=is_draining, **by(request)):
+        raise Problem("conflict", f"The manager has ended: {node.end_cause}")
+    node.refresh_from_db()
+    return reply(node_out(node, database_now()))
+
+
+def node_out(node: Node, now: datetime) -> NodeOut:
+    """A manager as it is shown."""
+    names = set(NodeOut.model_fields) - {"is_alive"}
+    is_alive = node.ended_at is None and node.lease_until > now
+    return NodeOut.model_construct(is_alive=is_alive, **{name: getattr(node, name) for name in names})
 
 
 class PartOut(Answer):
@@ -99,6 +142,41 @@ def get_health(request: HttpRequest) -> HttpResponse:
     health = check_health()
     parts = [PartOut.model_validate(each) for each in health.findings]
     return reply(HealthOut(is_ready=health.is_ready(), parts=parts, measured_at=health.measured_at))
+
+
+class SystemPartOut(Answer):
+    """One part, as the System page shows it."""
+
+    name: str = Field(examples=["broker"])
+    machine: str = Field(description="Empty: of the platform.", examples=[""])
+    title: str = Field(examples=["Broker"])
+    state: Annotated[str, one_of(Standing)] = Field(examples=["ok"])
+    said: str = Field(examples=["redis answers."])
+    step: str = Field(description="What a person does next; empty: nothing.", examples=[""])
+    measured_at: Moment | None
+
+
+class SystemOut(Answer):
+    """All parts of the platform."""
+
+    state: Annotated[str, one_of(Standing)] = Field(description="The worst of them.", examples=["ok"])
+    parts: list[SystemPartOut]
+    measured_at: Moment
+
+
+@section.get("/system", name="getSystem", permission=VIEW, answer=SystemOut)
+def get_system(request: HttpRequest) -> HttpResponse:
+    """How every part is: what the System page shows. What does not answer within a second is unknown."""
+    del request  # the platform is one
+    # Programs are answered in English, whoever asks.
+    with override("en"):
+        system = read_system()
+    names = set(SystemPartOut.model_fields) - {"state"}
+    parts = [
+        SystemPartOut.model_construct(state=part.standing.value, **{name: getattr(part, name) for name in names})
+        for part in system.parts
+    ]
+    return reply(SystemOut.model_construct(state=system.standing.value, parts=parts, measured_at=system.measured_at))
 
 
 @section.get("/metrics", name="getMetrics", permission=VIEW, answer=FiguresOut)

@@ -25,6 +25,7 @@ class Node(models.Model):
     used = models.PositiveIntegerField(default=0, help_text="Slots taken, at the last heartbeat.")
     is_draining = models.BooleanField("draining", default=False, help_text="It claims no more runs.")
     broker_error = models.TextField(blank=True, help_text="Why its doorbell is silent; empty when it is not.")
+    vitals = models.JSONField(default=dict, help_text="Disk, memory and journals of its machine, in bytes.")
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField(help_text="The clock of the database.")
     lease_until = models.DateTimeField()
@@ -32,6 +33,7 @@ class Node(models.Model):
     end_cause = models.TextField(blank=True)
 
     class Meta:
+        verbose_name = "manager"
         ordering = ["-started_at", "-id"]
         indexes = [models.Index(fields=["lease_until"], name="node_alive", condition=Q(ended_at__isnull=True))]
 

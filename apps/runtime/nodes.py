@@ -18,6 +18,7 @@ from apps.accounts.audit import record
 from apps.accounts.models import User
 from apps.core.clock import database_now
 from apps.core.silence import limit_silence
+from apps.runtime.machine import measure_machine
 from apps.runtime.models import LIVE, Runtime, State
 from apps.runtime.node_models import Node
 from apps.runtime.process import ProcessIdentity, identify_self, is_gone, node_name
@@ -28,6 +29,8 @@ log = structlog.get_logger("manager")
 
 LEASE = timedelta(seconds=16)
 HEARTBEAT_S = 2.0
+#: How often a manager looks what its machine has left.
+MEASURE_S = 10.0
 REGISTER_PAUSE_S = 1.0
 
 
@@ -68,14 +71,14 @@ def end_node(node: Node, cause: str) -> None:
     Node.objects.filter(pk=node.pk, ended_at__isnull=True).update(ended_at=database_now(), end_cause=cause, used=0)
 
 
-def ask_to_drain(nodes: Iterable[Node], *, is_draining: bool, issuer: User, now: datetime) -> int:
+def ask_to_drain(nodes: Iterable[Node], *, is_draining: bool, actor: User | None, source: str, now: datetime) -> int:
     """Have managers claim no more runs, or claim again, from their next heartbeat on. How many there were to ask."""
     asked = 0
     for node in nodes:
         with transaction.atomic():
             if Node.objects.filter(pk=node.pk, ended_at__isnull=True).update(is_draining=is_draining):
                 action = "manager.draining" if is_draining else "manager.claiming"
-                record(action, str(node), source="ADMIN", actor=issuer, now=now)
+                record(action, str(node), source=source, actor=actor, now=now, obj=node)
                 asked += 1
     return asked
 
@@ -122,6 +125,7 @@ class Heartbeat(threading.Thread):
         self.is_asked_to_drain = False
         self._closing = threading.Event()
         self._beaten_at = boot_time()
+        self._measured_at = float("-inf")
         self.note = LeaseNote()
 
     def run(self) -> None:
@@ -151,11 +155,18 @@ class Heartbeat(threading.Thread):
             return
         self._beaten_at = begun
         self.note.renew(begun)
+        self._measure(begun)
         row = Node.objects.filter(pk=self.node.pk)
         if condition.is_draining:
             row.filter(is_draining=False).update(is_draining=True)
         else:
             self.is_asked_to_drain = bool(row.values_list("is_draining", flat=True).first())
+
+    def _measure(self, now: float) -> None:
+        """Now and then, write down what the machine has left."""
+        if now - self._measured_at >= MEASURE_S:
+            self._measured_at = now
+            Node.objects.filter(pk=self.node.pk).update(vitals=measure_machine().as_json())
 
     @property
     def holds_lease(self) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 
+from apps.accounts.models import AuditEntry
 from apps.accounts.roles import seed_roles
-from apps.accounts.services import ensure_administrator, issue_login_link
+from apps.accounts.services import ensure_administrator, hand_out_login_link
 from apps.registry.models import App
 from apps.registry.services import register_rooms
 from apps.runtime.models import Command
@@ -28,11 +31,15 @@ class Example:
     interval_s: int
     needs: Path | None = None
     hint: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
 
 
+#: What is wrong with it on purpose: people learn in their first minutes how a failure is found and repaired.
+BROKEN = Example("examples.shop.shelf", 60, args={"category": "Poetri"})
 EXAMPLES = (
     Example("examples.debian.python_docs", 600, PYTHON_DOCS, "install it: apt install python3-doc"),
     Example("examples.shop.books", 60),
+    BROKEN,
 )
 
 
@@ -51,7 +58,9 @@ def seed(*, now: datetime) -> list[str]:
 
 def login_link(*, now: datetime) -> str:
     """A link that signs the administrator in, once."""
-    return f"{settings.DC_PUBLIC_URL}{issue_login_link(user=ensure_administrator(), now=now)}"
+    user = ensure_administrator()
+    link = hand_out_login_link(user=user, actor=None, source=AuditEntry.SHELL, now=now)
+    return f"{settings.DC_PUBLIC_URL}{link}"
 
 
 def _seed_example(example: Example, now: datetime) -> str:
@@ -63,7 +72,8 @@ def _seed_example(example: Example, now: datetime) -> str:
     _point_at_demo(app)
     if app.schedule == App.Schedule.MANUAL and not app.runtimes.exists():
         app.schedule, app.interval_s = App.Schedule.INTERVAL, example.interval_s
-        app.save(update_fields=["schedule", "interval_s", "modified_at"])
+        app.args = {**example.args, **app.args}
+        app.save(update_fields=["schedule", "interval_s", "args", "modified_at"])
         for verb in (Command.Verb.ENABLE, Command.Verb.START):
             issue_command(app, verb, source=Command.Source.SHELL, now=now)
     return ""
@@ -72,6 +82,6 @@ def _seed_example(example: Example, now: datetime) -> str:
 def _point_at_demo(app: App) -> None:
     """The demo site moves with DC_WEB_PORT; an address that somebody typed is left alone."""
     current = app.args.get("base_url", "")
-    if app.code == "examples.shop.books" and (not current or current.startswith("http://127.0.0.1:")):
+    if app.code.startswith("examples.shop.") and (not current or current.startswith("http://127.0.0.1:")):
         app.args = {**app.args, "base_url": f"http://127.0.0.1:{settings.DC_WEB_PORT}/demo/"}
         app.save(update_fields=["args", "modified_at"])

@@ -8,20 +8,23 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils import translation
 
 from apps.accounts.models import User
 from apps.core.clock import utc_now
 from apps.registry.arguments import check_args
 from apps.registry.models import App
 from apps.registry.services import BadArguments
+from apps.runtime.command_audit import note_command
 from apps.runtime.doorbells import ring_node
 from apps.runtime.ending import end_run
 from apps.runtime.models import LIVE, Command, Runtime, State
 from apps.runtime.open_commands import close, supersede_starts
 from apps.runtime.queueing import queue_for
 from apps.runtime.switching import disable, enable, waits_for_removal
+from apps.runtime.wakeups import tell_watchers
 
-__all__ = ["BadArguments", "KeyIsTaken", "check_args", "issue_command"]
+__all__ = ["BadArguments", "KeyIsTaken", "check_args", "issue_command", "why_refused"]
 
 #: Verbs that start a run, so that arguments mean something to them.
 STARTING_VERBS = (Command.Verb.START, Command.Verb.RESTART)
@@ -62,7 +65,9 @@ def issue_command(
     if earlier is not None:
         return earlier
     # Asking the source imports it: not while the row of the app is locked.
-    fault = _argument_fault(order)
+    # And reasons are stored: they are English, whoever asks.
+    with translation.override("en"):
+        fault = _argument_fault(order)
     try:
         with transaction.atomic():
             # Commands to one app wait for each other, so that the last one wins.
@@ -71,8 +76,12 @@ def issue_command(
             if earlier is not None:
                 return earlier
             _give_sequence(app, order)
-            reason = fault or _too_late(order, now) or _act(app, order, now, trial=trial, keeps_args=args is None)
+            was_enabled = app.is_enabled
+            with translation.override("en"):
+                reason = fault or _too_late(order, now) or _act(app, order, now, trial=trial, keeps_args=args is None)
             _write_down(order, reason, now)
+            transaction.on_commit(tell_watchers)
+            note_command(order, was_enabled=was_enabled, now=now)
     except IntegrityError:
         # A command to another app took the key at this moment.
         earlier = _same_command(order, keeps_args=args is None)
@@ -80,6 +89,14 @@ def issue_command(
             raise
         return earlier
     return order
+
+
+def why_refused(app: App, verb: Command.Verb, *, source: Command.Source, issuer: User | None) -> str:
+    """Why the command would not be executed now; empty when it would. It is given, and taken back."""
+    with transaction.atomic():
+        command = issue_command(app, verb, source=source, issuer=issuer)
+        transaction.set_rollback(True)
+    return command.reason if command.state == Command.Progress.NOT_EXECUTED else ""
 
 
 def _same_command(order: Command, *, keeps_args: bool) -> Command | None:
@@ -166,7 +183,7 @@ def _start(app: App, order: Command, now: datetime) -> str:
     retries = runs.filter(state=State.QUEUED, trigger=Runtime.Trigger.RETRY, not_before__gt=now)
     waiting = runs.exclude(pk__in=retries.values("pk")).first()
     if waiting is not None:
-        return f"{app.code} is {waiting.get_state_display()} already (run {waiting.pk})."
+        return f"{app.code} is {State(waiting.state).word} already (run {waiting.pk})."
     _queue(app, order, now)
     for retry in retries:
         end_run(retry, State.CANCELLED, now=now, cause="Started by a command before its time.")

@@ -27,6 +27,8 @@ from apps.logs.segments import delete_empty_segments
 from apps.notifications.models import Delivery
 from apps.quality.models import LetThrough, Measurement, QuarantinedRow
 from apps.registry.models import App
+from apps.runtime.bulk_models import BulkItem, BulkJob
+from apps.runtime.day_models import RunDay
 from apps.runtime.function_models import FunctionLog
 from apps.runtime.lifecycle import StillRunning, due_removals, purge_app
 from apps.runtime.models import ENDED, Command, Runtime
@@ -61,9 +63,8 @@ class Sweep:
 
     def rules(self) -> list[Rule]:
         """What is kept, as the settings say."""
-        keep = settings
-        days, most = keep.DC_RETENTION_LOGS_DAYS, keep.DC_RETENTION_LOGS_MAX_ROWS
-        long = keep.DC_RETENTION_COMMANDS_DAYS
+        days, most = settings.DC_RETENTION_LOGS_DAYS, settings.DC_RETENTION_LOGS_MAX_ROWS
+        long = settings.DC_RETENTION_COMMANDS_DAYS
         old, very_old, text = self._before(days), self._before(long), _text(days)
         return [
             Rule("lines", _text(days, most), (Log, LogChunk, LogGram), lambda real: self._lines(real, old, most)),
@@ -72,13 +73,15 @@ class Sweep:
             Rule("error groups", text, (ErrorGroup, ErrorGroupApp), self._by(ErrorGroup, "last_seen_at", old)),
             Rule("journals without a run", text, (JournalFile,), self._platform_journals(days)),
             self._commands(),
+            Rule("bulk actions", _text(long), (BulkJob, BulkItem), self._by(BulkJob, "created_at", very_old)),
             self._aged("messages", long, Delivery, "created_at"),
             self._aged("merges let through", long, LetThrough, "expires_at"),
-            self._aged("measurements of quality", keep.DC_RETENTION_RUNS_DAYS, Measurement, "at"),
+            self._aged("measurements of quality", settings.DC_RETENTION_RUNS_DAYS, Measurement, "at"),
             # What nobody has settled stays: it is nowhere else.
-            self._aged("rows out of quarantine", keep.DC_RETENTION_RUNS_DAYS, QuarantinedRow, "settled_at"),
+            self._aged("rows out of quarantine", settings.DC_RETENTION_RUNS_DAYS, QuarantinedRow, "settled_at"),
             Rule("audit entries", _text(long), (AuditEntry,), lambda real: audit.expire(very_old, is_real=real)),
             self._runs(),
+            self._aged("sums of days", settings.DC_RETENTION_RUNS_DAYS, RunDay, "day"),
             self._managers(),
             Rule("apps to be removed", "until their grace is over", (App,), self._removals),
         ]
@@ -212,19 +215,16 @@ def measure(*, now: datetime) -> list[SweptTable]:
             "due_count": sum(rule.batches(False)),  # noqa: FBT003
             "due_at": now,
         }
-        table, _ = SweptTable.objects.update_or_create(name=rule.name, defaults=values)
-        tables.append(table)
+        tables.append(SweptTable.objects.update_or_create(name=rule.name, defaults=values)[0])
     return tables
 
 
 def _note_deleted(name: str, count: int, now: datetime) -> None:
-    table = SweptTable.objects.filter(name=name).first()
-    if table is None:
-        return
-    # A sweep in slices is one sweep: they have the same `now`.
-    table.deleted_count = count + (table.deleted_count if table.swept_at == now else 0)
-    table.swept_at = now
-    table.save(update_fields=["deleted_count", "swept_at"])
+    for table in SweptTable.objects.filter(name=name):
+        # A sweep in slices is one sweep: they have the same `now`.
+        table.deleted_count = count + (table.deleted_count if table.swept_at == now else 0)
+        table.swept_at = now
+        table.save(update_fields=["deleted_count", "swept_at"])
 
 
 def _oldest_first(due: QuerySet[Model], *, is_real: bool) -> Iterator[int]:

@@ -9,7 +9,7 @@ from celery import shared_task
 from apps.accounts.upkeep import forget_what_is_over
 from apps.core.clock import utc_now
 from apps.logs.indexing import index_chunks
-from apps.runtime import housekeeping, vital_signs
+from apps.runtime import bulk, housekeeping, vital_signs
 from apps.runtime.journals import journal_root
 from apps.runtime.sweep import measure, sweep
 from apps.runtime.sweep_journals import sweep_journals
@@ -43,3 +43,12 @@ def index_logs() -> None:
     """Every few seconds: index lines for the text search."""
     if index_chunks(SLICE_S):
         index_logs.apply_async(expires=10)
+
+
+@shared_task(name="runtime.bulk", acks_late=False)  # type: ignore[untyped-decorator]
+def carry_out_bulk() -> None:
+    """Every other second: go on with actions on many. A job is claimed, so that any number of workers may ask."""
+    for job in bulk.open_jobs()[:10]:
+        if not bulk.carry_out(job, max_seconds=SLICE_S):
+            carry_out_bulk.apply_async(expires=10)
+            return

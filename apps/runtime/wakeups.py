@@ -1,4 +1,4 @@
-"""Telling whoever follows a run that it has new lines. A message says "look again" and nothing else.
+"""Telling whoever follows a run, or everything, that there is news. A message says "look again" and nothing else.
 
 What is said through the channel layer may be lost: those who follow read the database, and look again from time to time
 without being told.
@@ -19,6 +19,10 @@ SEND_TIMEOUT_S = 2.0
 PAUSE_AFTER_FAILURE_S = 1.0
 #: More runs than this at once are not told one by one; their followers look for themselves.
 MOST_PENDING = 10_000
+
+
+#: The group of those who follow whatever changes: each message says only that something may have.
+EVERYTHING = "dashboard"
 
 
 def wakeup_group(run_id: str) -> str:
@@ -112,3 +116,12 @@ class Wakeups:
         for run_id in run_ids:
             sent = layer.group_send(wakeup_group(run_id), {"type": "wake", "run": run_id})  # type: ignore[attr-defined]
             await asyncio.wait_for(sent, SEND_TIMEOUT_S)
+        await asyncio.wait_for(layer.group_send(EVERYTHING, {"type": "wake"}), SEND_TIMEOUT_S)  # type: ignore[attr-defined]
+
+
+_wakeups = Wakeups()
+
+
+def tell_watchers() -> None:
+    """Something changed that pages show. Call it after the commit; it neither waits nor raises."""
+    _wakeups.ring(())

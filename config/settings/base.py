@@ -65,6 +65,7 @@ INSTALLED_APPS: list[Any] = [
     *room_configs(DC_ROOMS),
     "django_celery_beat",
     "oauth2_provider",
+    "corsheaders",
     "unfold.apps.BasicAppConfig",
     "apps.console.admin_app.ConsoleAdminConfig",
     "django.contrib.auth",
@@ -77,23 +78,29 @@ INSTALLED_APPS: list[Any] = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 OAUTH2_PROVIDER_APPLICATION_MODEL = "accounts.Client"
+# Said although it is the default: a table of ours points to it.
+OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "oauth2_provider.AccessToken"  # noqa: S105 - the name of a model
 OAUTH2_PROVIDER = OAUTH2
 
 # -- HTTP -------------------------------------------------------------------------------------------------------------
 MIDDLEWARE = [
+    # What every answer says, then who answers.
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "apps.core.headers.HeadersMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "apps.runtime.health_views.HealthMiddleware",
     "apps.api.middleware.ProblemMiddleware",
+    "apps.core.body_cap.body_cap_middleware",
     "apps.accounts.middleware.audit_middleware",
-    "django.middleware.security.SecurityMiddleware",
-    "servestatic.middleware.ServeStaticMiddleware",
+    "apps.core.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "apps.accounts.middleware.SessionAgeMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.languages.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
     {
@@ -117,13 +124,28 @@ LOGIN_REDIRECT_URL = "admin:index"
 
 # -- Security ---------------------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["apps.accounts.backends.PasswordBackend"]
+DC_SECOND_FACTOR_ROLES = env.second_factor.roles
+DC_OIDC = env.oidc
 SESSION_COOKIE_AGE = env.web.session_hours * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+# Probes know no HTTPS; programs are refused rather than led on, since what they sent is already in the clear.
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^api/", r"^oauth/(token|revoke)/"]
+CORS_ALLOWED_ORIGINS = env.api.allowed_origins
+CORS_ALLOW_CREDENTIALS = False
+CORS_URLS_REGEX = r"^/(api|oauth/token|oauth/revoke)/"
+CORS_EXPOSE_HEADERS = ["ETag", "Location", "Retry-After"]
+SERVESTATIC_ALLOW_ALL_ORIGINS = False
+DC_MAX_BODY_BYTES = env.web.max_body_mb * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 20
+NINJA_PAGINATION_MAX_LIMIT = 500
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -146,7 +168,9 @@ CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = broker(env.broker.url)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 # Each of these four defaults loses work when a process is killed (docs/decisions/0005-celery-settings.md).
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -157,13 +181,19 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_BEAT_SCHEDULE = {
     "scheduling tick": {"task": "runtime.tick", "schedule": 1.0, "options": {"queue": "clock", "expires": 2}},
     "retention": {"task": "runtime.sweep", "schedule": 86_400.0, "options": {"expires": 43_200}},
+    "actions on many": {"task": "runtime.bulk", "schedule": 2.0, "options": {"expires": 2}},
     "index of the log search": {"task": "runtime.index_logs", "schedule": 10.0, "options": {"expires": 10}},
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # -- Time and language ------------------------------------------------------------------------------------------------
-LANGUAGE_CODE = "en-us"
+# What is not said to somebody is English: log lines, causes and other stored texts, the API (docs/translating.md).
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["config.formats"]
+DC_LANGUAGE = env.general.language
 TIME_ZONE = env.general.time_zone
 USE_TZ = True
 USE_I18N = True

@@ -27,13 +27,13 @@ from pydantic import SecretStr, ValidationError
 
 from config.errors import SettingsError
 from config.settings.encrypted import secrets_layer
+from config.settings.group import Group
 from config.settings.groups import (
     GROUPS,
     ApiSettings,
     BrokerSettings,
     DatabaseSettings,
     GeneralSettings,
-    Group,
     JournalSettings,
     LogSettings,
     MetricsSettings,
@@ -46,6 +46,7 @@ from config.settings.groups import (
     known_variables,
 )
 from config.settings.reading import BASE_DIR, FILE, Found, Layer, env_file_layer, look_up
+from config.settings.sign_in import OpenIDSettings, SecondFactorSettings
 from config.settings.wording import complaint, is_secret
 
 __all__ = ["BASE_DIR", "DatabaseSettings", "Settings", "SettingsError", "get_settings", "read_settings", "socket_path"]
@@ -63,6 +64,8 @@ class Settings:
     broker: BrokerSettings
     redis: RedisSettings
     web: WebSettings
+    second_factor: SecondFactorSettings
+    oidc: OpenIDSettings
     api: ApiSettings
     metrics: MetricsSettings
     run: RunSettings
@@ -102,7 +105,7 @@ def read_settings(layers: Sequence[Layer]) -> Settings:
     if not problems:
         problems += _missing(groups["general"], groups["database"])
     if not problems:
-        problems += _incomplete(groups["splunk"])
+        problems += _incomplete(groups["splunk"], groups["oidc"], groups["general"].profile)
     if problems:
         raise SettingsError("\n".join(problems))
     return _with_profile_defaults(
@@ -143,7 +146,11 @@ def _missing(general: GeneralSettings, database: DatabaseSettings) -> list[str]:
     return problems
 
 
-def _incomplete(splunk: SplunkSettings) -> list[str]:
+def _incomplete(splunk: SplunkSettings, oidc: OpenIDSettings, profile: str) -> list[str]:
+    if oidc.issuer is not None and not (oidc.client_id and oidc.client_secret):
+        return ["DC_OIDC_CLIENT_ID, DC_OIDC_CLIENT_SECRET: not set, but DC_OIDC_ISSUER is."]
+    if oidc.issuer is not None and profile == "production" and not oidc.issuer.startswith("https:"):
+        return ["DC_OIDC_ISSUER: should begin with https://; over plain HTTP anybody on the way can be anybody."]
     if splunk.url is not None and splunk.token is None:
         return ["DC_SPLUNK_TOKEN: not set, but DC_SPLUNK_URL is; Splunk takes nothing without a token."]
     return []

@@ -83,6 +83,40 @@ def _is_site(url: str) -> str:
     return url.rstrip("/")
 
 
+def _is_origin(text: str) -> str:
+    """`*` is refused by this as well: a page of any site could then ask."""
+    try:
+        return _is_site(text)
+    except ValueError:
+        raise ValueError("should be addresses such as https://app.example.com, separated by commas; not *") from None
+
+
+def _is_issuer(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or parts.username or parts.query or parts.fragment:
+        raise ValueError("should be the issuer as the provider says it, such as https://login.example.com/realms/data")
+    return url
+
+
+def _is_asked_role(name: str) -> str:
+    if name not in (*ROLE_NAMES, "superuser", "everybody"):
+        raise ValueError(f"should be some of {', '.join(ROLE_NAMES)}, superuser, everybody")
+    return name
+
+
+def _role_map(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = [part.rpartition("=") for part in value.split(",") if part.strip()]
+    if any(not group.strip() or role.strip() not in ROLE_NAMES for group, _sign, role in pairs):
+        raise ValueError(f"should be pairs such as data-team=operator; roles are {', '.join(ROLE_NAMES)}")
+    return {group.strip(): role.strip() for group, _sign, role in pairs}
+
+
 def _with_scheme(*schemes: str, example: str) -> AfterValidator:
     """The address begins with one of these schemes. The message never holds the address, which may hold a password."""
 
@@ -111,8 +145,14 @@ def _is_collector_url(url: str) -> str:
     return url.rstrip("/")
 
 
+#: Those of apps/accounts/roles.py, which cannot be imported while settings are read.
+ROLE_NAMES = ("viewer", "operator", "developer", "admin")
+Issuer = Annotated[str, AfterValidator(_is_issuer)]
+RoleNames = Annotated[list[Annotated[str, AfterValidator(_is_asked_role)]], BeforeValidator(_split)]
+RoleMap = Annotated[dict[str, str], BeforeValidator(_role_map)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
 LogFormat = Annotated[Literal["auto", "console", "json"], BeforeValidator(_lower)]
+Language = Annotated[Literal["en", "de"], BeforeValidator(_lower)]
 Fsync = Annotated[Literal["second", "line"], BeforeValidator(_lower)]
 Host = Annotated[str, AfterValidator(_is_host)]
 Zone = Annotated[str, AfterValidator(_is_zone)]
@@ -120,6 +160,7 @@ RoomCode = Annotated[str, AfterValidator(_is_room)]
 Site = Annotated[str, AfterValidator(_is_site)]
 CollectorUrl = Annotated[str, AfterValidator(_is_collector_url)]
 Hosts = Annotated[list[Host], BeforeValidator(_split)]
+Origins = Annotated[list[Annotated[str, AfterValidator(_is_origin)]], BeforeValidator(_split)]
 Networks = Annotated[list[Annotated[str, AfterValidator(_is_network)]], BeforeValidator(_split)]
 QueueNames = Annotated[list[Annotated[str, AfterValidator(_is_queue)]], BeforeValidator(_split)]
 Folder = Annotated[Path, AfterValidator(_in_project)]

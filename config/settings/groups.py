@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from config.settings.fields import (
     BrokerUrl,
@@ -19,42 +19,22 @@ from config.settings.fields import (
     Folders,
     Fsync,
     Hosts,
+    Language,
     Level,
     LogFormat,
     Networks,
+    Origins,
     QueueNames,
     RedisUrl,
     RoomCode,
     Site,
     Zone,
 )
+from config.settings.group import Group
 from config.settings.reading import BASE_DIR
+from config.settings.sign_in import OpenIDSettings, SecondFactorSettings
 
 Profile = Literal["embedded", "production", "test"]
-
-
-class Group(BaseSettings):
-    """A group of settings that share a prefix."""
-
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @classmethod
-    def variable(cls, field_name: str) -> str:
-        """The environment variable of a field."""
-        return f"{cls.model_config['env_prefix']}{field_name}".upper()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The values come from `reading.look_up`, which knows `_FILE` and remembers origins."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
 
 
 class GeneralSettings(Group):
@@ -71,6 +51,7 @@ class GeneralSettings(Group):
     sources_path: Folders = Field([], description="Further folders of rooms, separated by colons.")
     only_room: RoomCode | None = Field(None, description="Load this one room; runcollector sets it for itself.")
     time_zone: Zone = Field("UTC", description="Zone in which pages show times.")
+    language: Language = Field("en", description="Language of pages for whom neither they nor their browser name one.")
     public_url: Site | None = Field(None, description="Address people open; used in links.")
 
 
@@ -134,6 +115,7 @@ class WebSettings(Group):
         0, ge=0, le=10, description="Proxies in front that add to X-Forwarded-For; 0: it is not believed."
     )
     session_hours: int = Field(12, ge=1, le=168, description="Hours after which people sign in again, in any case.")
+    max_body_mb: int = Field(16, ge=1, le=10_000, description="Largest request, in MiB; larger ones get 413.")
     session_idle_min: int = Field(120, ge=5, le=1440, description="Minutes without a page opened that end a session.")
 
 
@@ -145,6 +127,7 @@ class ApiSettings(Group):
     reads_per_minute: int = Field(1_200, ge=0, description="Of one user or client; 0: no limit.")
     writes_per_minute: int = Field(300, ge=0, description="Of one user or client; 0: no limit.")
     refusals_per_minute: int = Field(60, ge=0, description="Wrong tokens from one address; 0: no limit.")
+    allowed_origins: Origins = Field([], description="Sites whose pages may ask the API (CORS); none by default.")
 
 
 class MetricsSettings(Group):
@@ -223,6 +206,8 @@ GROUPS: dict[str, type[Group]] = {
     "broker": BrokerSettings,
     "redis": RedisSettings,
     "web": WebSettings,
+    "second_factor": SecondFactorSettings,
+    "oidc": OpenIDSettings,
     "api": ApiSettings,
     "metrics": MetricsSettings,
     "run": RunSettings,

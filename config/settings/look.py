@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.urls import reverse
 
 
 def _static(path: str) -> Any:
@@ -16,36 +17,40 @@ def _static(path: str) -> Any:
     return url
 
 
+def _action(_request: HttpRequest) -> str:
+    return reverse("language")
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Data Collector",
     "SITE_HEADER": "Data Collector",
     "SITE_SYMBOL": "database",
     "SITE_URL": None,
+    "SHOW_LANGUAGES": True,
+    "LANGUAGES": {"navigation": "apps.accounts.languages.offered", "action": _action},
+    "ACCOUNT": {"navigation": "apps.accounts.second_factor_views.account_links"},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _static("console/favicon.svg")}],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [_static("console/console.css")],
-    "SCRIPTS": [_static("console/live.js")],
+    # Colours are a file too: ConsoleSite tells the theme not to write them into pages.
+    "STYLES": [
+        _static("console/theme.css"),
+        _static("console/console.css"),
+        _static("console/pages.css"),
+        _static("console/palette.css"),
+        _static("console/lists.css"),
+    ],
+    "SCRIPTS": [
+        _static("console/live_morph.js"),
+        _static("console/live_socket.js"),
+        _static("console/live.js"),
+        _static("console/palette.js"),
+        _static("console/keys.js"),
+        _static("console/mend.js"),
+    ],
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,
         "navigation": "apps.console.navigation.sidebar",
-    },
-    "COMMAND": {"search_callback": "apps.console.search.palette", "show_history": True},
-    "BORDER_RADIUS": "6px",
-    "COLORS": {
-        "primary": {
-            "50": "oklch(97.7% .013 205)",
-            "100": "oklch(94.6% .03 205)",
-            "200": "oklch(90% .06 207)",
-            "300": "oklch(82% .1 210)",
-            "400": "oklch(72% .12 213)",
-            "500": "oklch(60% .11 216)",
-            "600": "oklch(50% .1 220)",
-            "700": "oklch(44% .09 223)",
-            "800": "oklch(38% .075 225)",
-            "900": "oklch(32% .06 227)",
-            "950": "oklch(25% .05 230)",
-        },
     },
 }

@@ -3,17 +3,25 @@
 const KEPT_AS = "dc-log-look";
 const TIMES = ["local", "utc", "relative"];
 
+// Kept with the person, not in this browser (keys.js).
+function singleKeys() {
+    return document.getElementById("dc-keys")?.dataset.singleKeys !== "off";
+}
+
 export class Look {
     // told: {changed()}
     constructor(root, part, told) {
         this.root = root;
         this.part = part;
         this.told = told;
-        this.values = { wrap: innerWidth < 640, source: false, time: "local", keys: true, ...this.kept() };
+        this.values = { wrap: innerWidth < 640, source: false, time: "local", ...this.kept(), keys: singleKeys() };
         part("view").addEventListener("change", ({ target }) => {
             this.set(target.type === "radio" ? { time: target.value } : { [target.name]: target.checked });
         });
-        part("keys-switch").addEventListener("change", ({ target }) => this.set({ keys: target.checked }));
+        part("keys-switch").addEventListener("change", ({ target }) => {
+            this.set({ keys: target.checked });
+            document.dispatchEvent(new CustomEvent("dc:single-keys", { detail: target.checked }));
+        });
         document.addEventListener("fullscreenchange", () => document.fullscreenElement || this.toggleFull(false));
         this.show();
     }

@@ -58,10 +58,11 @@ export class Status {
     showRun(run) {
         const { texts } = this;
         const state = this.viewer.part("state");
-        if (state.textContent.trim() !== run.label) {
+        const word = texts[`state_${run.state}`] ?? run.label;
+        if (state.textContent.trim() !== word) {
             const label = document.createElement("span");
             label.className = `dc-lv-state dc-lv-${run.colour}`;
-            label.textContent = run.label;
+            label.textContent = word;
             state.replaceChildren(label);
         }
         const parts = [];

@@ -16,8 +16,11 @@ pytestmark = pytest.mark.slow
 def checkout(tmp_path: Path, pytestconfig: pytest.Config) -> Path:
     """What `make install` reads, and nothing else."""
     folder = tmp_path / "checkout"
-    for name in (".ci", "requirements"):
-        shutil.copytree(pytestconfig.rootpath / name, folder / name)
+    for name in (".ci", "requirements", "locale"):
+        shutil.copytree(pytestconfig.rootpath / name, folder / name, ignore=shutil.ignore_patterns("*.mo"))
+    (folder / "config").mkdir()
+    for name in ("__init__.py", "catalogue.py"):
+        shutil.copy(pytestconfig.rootpath / "config" / name, folder / "config")
     return folder
 
 
@@ -50,6 +53,7 @@ def test_it_finishes_what_an_interrupted_call_began_and_follows_a_moved_folder(c
     first = install(checkout, PYTHON=sys.executable)
     assert first.returncode == 0, first.stderr
     assert imports_httpx(checkout)
+    assert (checkout / "locale/de/LC_MESSAGES/django.mo").is_file()
 
     # What a killed installer leaves: a package that is listed and not whole, and the note that it was at work.
     shutil.rmtree(next(checkout.glob(".venv/lib/python*/site-packages/httpx")))

@@ -71,3 +71,40 @@ def test_what_it_looks_for_can_be_found() -> None:
     assert list(swallowed_import_errors("try:\n    import x\nexcept ImportError:\n    pass")) == [3]
     assert PROMISES.search("# TODO: later")
     assert ELSEWHERE.search("see ../shared/design")
+
+
+#: What the content policy refuses in a page (docs/decisions/0026-policy-and-headers.md).
+INLINE = re.compile(
+    r"<script(?![^>]*\bsrc=)[^>]*>|<style\b|\sstyle=[\"']|\son[a-z]+=[\"']|setAttribute\(\s*[\"'](?:style|on)|javascript:|"
+    r"\.on(?:click|load|error)\s*=|\bmark_safe\b"
+)
+
+
+def test_nothing_is_written_into_a_page_that_its_policy_refuses() -> None:
+    files = [
+        path
+        for folder, kinds in (("templates", ("*.html",)), ("static", ("*.js",)), ("apps", ("*.py", "*.html")))
+        for kind in kinds
+        for path in sorted((ROOT / folder).rglob(kind))
+    ]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in files
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if INLINE.search(line)
+    ]
+
+    assert found == []
+    for planted in ("<script>x</script>", '<p style="x">', "<a onclick='x()'>", "<style>"):
+        assert INLINE.search(planted)
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    page = (ROOT / "docs/security.md").read_text("utf-8")
+    rows = page[page.index("## Threats, controls, tests") :].splitlines()
+    named = {name for row in rows if row.startswith("|") for name in re.findall(r"`([\w/]*test_\w+\.py)`", row)}
+
+    assert len(named) > 15
+    for name in named:
+        found = list((ROOT / "tests").rglob(name)) if "/" not in name else [ROOT / "tests" / name]
+        assert any(path.is_file() for path in found), name

@@ -59,11 +59,8 @@ def complaints() -> Iterator[Complaints]:
     assert complaints.unexpected() == []
 
 
-@pytest.fixture
-def context(
-    browser: Browser, live_server: live_server_helper.LiveServer, complaints: Complaints
-) -> Iterator[BrowserContext]:
-    """A browser window that nobody has used; addresses may begin with a slash."""
+def listen(context: BrowserContext, complaints: Complaints) -> None:
+    """Whatever the browser complains about in this window is heard."""
 
     def answered(response: Response) -> None:
         if response.status >= 400:
@@ -78,12 +75,21 @@ def context(
         if request.failure and "ERR_ABORTED" not in request.failure:
             complaints.heard.append(f"{request.failure} {request.url}")
 
-    context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(10_000)
     context.on("console", said)
     context.on("weberror", lambda error: complaints.heard.append(f"script: {error.error}"))
     context.on("response", answered)
     context.on("requestfailed", failed)
+
+
+@pytest.fixture
+def context(
+    browser: Browser, live_server: live_server_helper.LiveServer, complaints: Complaints
+) -> Iterator[BrowserContext]:
+    """A browser window that nobody has used; addresses may begin with a slash."""
+
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(10_000)
+    listen(context, complaints)
     yield context
     context.close()
 

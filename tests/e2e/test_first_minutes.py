@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -15,6 +16,7 @@ from apps.runtime.models import Runtime, State
 from collectors.sources.examples.shop.books.models import Book
 from tests.e2e.conftest import Complaints, SignIn, press
 from tests.integration.factories import book, make_app, make_run
+from tests.integration.people import make_person
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
@@ -79,20 +81,100 @@ def test_many_apps_are_enabled_from_the_list(sign_in: SignIn) -> None:
     page.locator("#action-toggle").check()
     page.locator("select[name=action]").select_option("enable_apps")
     press(page, "Run")
-    expect(page.get_by_text("3 of 3 apps enabled.")).to_be_visible()
+    expect(page.get_by_text("Nothing has been done yet")).to_be_visible()
+    press(page, "Enable: 3 apps")
+    expect(page.get_by_text("3 apps enabled")).to_be_visible()
     for app in apps:
         app.refresh_from_db()
         assert app.is_enabled
 
 
-def test_the_command_palette_leads_to_an_app(sign_in: SignIn, valkey_socket: object) -> None:
-    make_app()
-    page = sign_in("viewer")
+def focused(page: Page, role: Any, name: str) -> None:
+    """The keyboard is there, and one can see it."""
+    expect(page.get_by_role(role, name=name, exact=True)).to_be_focused()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", name
+
+
+def test_the_main_jobs_are_done_by_keys_alone(page: Page, complaints: Complaints) -> None:
+    complaints.expect("WebSocket")  # this server has none; the log falls back to asking
+    person = make_person("operator")
+    person.set_password("quite a long sentence")
+    person.save()
+    app = make_app(is_enabled=True)
+    make_app("a.b.other")
+    page.goto("/admin/login/?next=/admin/")
+    name = page.locator("#id_username")
+    expect(name).to_be_visible()
+    while not name.evaluate("name => name === document.activeElement"):
+        page.keyboard.press("Tab")
+    page.keyboard.type("operator")
+    page.keyboard.press("Tab")
+    page.keyboard.type("quite a long sentence")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Home")).to_be_visible()
+
+    # The menu can be left out; the dialog keeps the keyboard, and gives it back.
+    page.keyboard.press("Tab")
+    focused(page, "link", "Skip to the content")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#content') !== null")
+    page.get_by_role("button", name="Search or act").focus()
+    page.keyboard.press("Enter")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Search or act")).to_be_focused()
+
     page.keyboard.press("Control+k")
-    words = page.locator("#search-input-command")
+    words = page.get_by_role("combobox", name="Search or act")
     expect(words).to_be_focused()
-    # One key asks, so one answer comes: a second one would take the link away from under the mouse.
-    words.fill("shop.book")
-    words.press("s")
-    page.locator("#command-results").get_by_role("link", name="apps examples.shop.books").click()
-    page.wait_for_url("**/admin/registry/app/*/change/")
+    words.press_sequentially("run boo")
+    expect(page.get_by_role("option", name="Run now examples.shop.books")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page.locator("#dc-palette [aria-current=step]")).to_have_text("done")
+    run = Runtime.objects.get(app=app)
+
+    words.fill("stop boo")
+    expect(page.get_by_role("option", name="Stop examples.shop.books")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_focused()
+    run.refresh_from_db()
+    assert run.state == State.QUEUED  # nothing before one has said yes
+    page.keyboard.press("Enter")
+    expect(page.locator("#dc-palette [aria-current=step]")).to_have_text("done")
+    run.refresh_from_db()
+    assert run.state == State.CANCELLED
+
+    # What was used last stands first; a tail is the live log.
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("option").first).to_contain_text("Stop examples.shop.books")
+    words.fill("tail boo")
+    expect(page.get_by_role("option", name="Tail examples.shop.books")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/runtime/{run.pk}/log/")
+
+    # A list is searched and filtered, and a row of it opened.
+    page.goto("/admin/runtime/runtime/")
+    page.keyboard.press("/")
+    expect(page.locator("#searchbar")).to_be_focused()
+    page.keyboard.type("state:cancelled")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=state**")
+    page.keyboard.press("j")
+    page.keyboard.press("o")
+    page.wait_for_url(f"**/runtime/{run.pk}/change/**")
+
+    # The keys of the page are listed, and single letters can be switched off for good.
+    page.goto("/admin/registry/app/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+    expect(page.get_by_text("next row, previous row")).to_be_visible()
+    with page.expect_response("**/preferences/"):
+        page.get_by_label("Keys that are a single letter").uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+    page.keyboard.press("?")
+    expect(page.locator("#dc-keys")).to_be_hidden()

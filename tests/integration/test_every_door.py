@@ -21,7 +21,11 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from apps.accounts.models import User
 from apps.accounts.policy import may
 from apps.api.access import Needs
-from apps.console.log_stream.access import admit
+from apps.console.dashboard import hub as dashboard
+from apps.console.dashboard.snapshot import take_snapshot
+from apps.console.dashboard.topics import LISTS, ROWS, topic_of
+from apps.console.log_stream.access import admit_pass
+from apps.console.sockets.passes import pass_of_session
 from apps.console.tables import models as tables
 from apps.registry.models import App
 from apps.runtime.models import Runtime, State
@@ -73,6 +77,7 @@ MODELS: dict[str, str] = {
     "registry.appgroup": "viewer developer developer admin",
     "registry.appparent": "viewer developer developer admin",
     "runtime.appfunction": "viewer - - -",
+    "runtime.bulkjob": "viewer - - -",
     "runtime.command": "viewer - - -",
     "runtime.functionlog": "viewer - - -",
     "runtime.mark": "- - - -",
@@ -83,6 +88,8 @@ MODELS: dict[str, str] = {
 TABLE = "viewer - - -"
 #: Of these a role for a part opens the list, with that part in it; of all others it opens nothing.
 PARTIAL = {
+    # Of these, those one has drawn up oneself.
+    "runtime.bulkjob",
     *("registry.app", "registry.appgroup", "registry.appparent", "runtime.runtime", "runtime.command"),
     *("runtime.appfunction", "runtime.functionlog", "logs.log", "databases.appdbobject", "credentials.credential"),
 }
@@ -104,13 +111,21 @@ ACTIONS: dict[str, str] = {
     "oauth2_provider.refreshtoken revoke_tokens": "admin",
     "quality.quarantinedrow discard_rows": "operator",
     "quality.quarantinedrow replay_rows": "operator",
+    "registry.app assign_owner": "operator",
+    "registry.app change_schedule": "operator",
+    "registry.app clear_failures": "operator",
     "registry.app disable_apps": "operator",
     "registry.app enable_apps": "operator",
+    "registry.app export_apps": "viewer",
+    "registry.app keep_apps": "operator",
+    "registry.app remove_apps": "admin",
     "registry.app restart_apps": "operator",
     "registry.app start_apps": "operator",
     "registry.app stop_apps": "operator",
     "runtime.node drain": "operator",
     "runtime.node undrain": "operator",
+    "runtime.runtime export_runs": "viewer",
+    "runtime.runtime run_again": "operator",
     "runtime.runtime stop_runs": "operator",
 }
 
@@ -121,6 +136,11 @@ ROUTES: dict[str, tuple[str, str, str]] = {
     "admin:accounts_client_new_secret": ("post", "/admin/accounts/client/{client}/new-secret/", "admin"),
     "admin:accounts_user_end_sessions": ("post", "/admin/accounts/user/{person}/end-sessions/", "admin"),
     "admin:accounts_user_login_link": ("post", "/admin/accounts/user/{person}/login-link/", "admin"),
+    "admin:accounts_user_reset_second_factor": (
+        "post",
+        "/admin/accounts/user/{person}/reset-second-factor/",
+        "admin",
+    ),
     "admin:app_list": ("get", "/admin/registry/", "viewer"),
     "admin:auth_user_password_change": ("get", "/admin/accounts/user/{person}/password/", "admin"),
     "admin:autocomplete": (
@@ -129,6 +149,7 @@ ROUTES: dict[str, tuple[str, str, str]] = {
         "viewer",
     ),
     "admin:databases_connection_test": ("post", "/admin/databases/connection/0/test/", "admin"),
+    "admin:first_steps_hide": ("post", "/admin/first-steps/hide/", "guest"),
     "admin:home_live": ("get", "/admin/live/", "viewer"),
     "admin:index": ("get", "/admin/", "guest"),
     "admin:jsi18n": ("get", "/admin/jsi18n/", "guest"),
@@ -147,17 +168,37 @@ ROUTES: dict[str, tuple[str, str, str]] = {
     "admin:run_log_locate": ("get", "/admin/runtime/runtime/{run}/log/locate/", "viewer"),
     "admin:run_log_matches": ("get", "/admin/runtime/runtime/{run}/log/matches/", "viewer"),
     "admin:run_log_page": ("get", "/admin/runtime/runtime/{run}/log/", "viewer"),
+    "admin:runtime_bulkjob_cancel": ("post", "/admin/runtime/bulkjob/{run}/cancel/", "viewer"),
+    "admin:runtime_bulkjob_confirm": ("post", "/admin/runtime/bulkjob/{run}/confirm/", "viewer"),
+    "admin:runtime_bulkjob_live": ("get", "/admin/runtime/bulkjob/{run}/live/", "viewer"),
+    "admin:runtime_bulkjob_undo": ("post", "/admin/runtime/bulkjob/{run}/undo/", "viewer"),
     "admin:runtime_functionlog_tree": ("get", "/admin/runtime/functionlog/tree/{run}/", "viewer"),
+    "admin:runtime_runtime_compare": ("get", "/admin/runtime/runtime/{run}/compare/", "viewer"),
     "admin:runtime_runtime_live": ("get", "/admin/runtime/runtime/{run}/live/", "viewer"),
     "admin:runtime_runtime_stop": ("post", "/admin/runtime/runtime/{run}/stop/", "operator"),
     "admin:search": ("get", "/admin/search/", "guest"),
+    "admin:columns": ("post", "/admin/columns/?place=runtime.runtime", "viewer"),
+    "admin:palette_act": ("post", "/admin/palette/act/?verb=STOP&app={app}", "operator"),
+    "admin:palette_command": ("get", "/admin/palette/command/0/", "guest"),
+    "admin:preferences": ("post", "/admin/preferences/", "guest"),
+    "admin:views_change": ("post", "/admin/views/0/", "guest"),
+    "admin:views_keep": ("post", "/admin/views/?place=runtime.runtime", "viewer"),
     "admin:quality_dataset_let_through": ("post", "/admin/quality/dataset/0/let-through/", "operator"),
+    "admin:system": ("get", "/admin/system/", "viewer"),
+    "admin:system_live": ("get", "/admin/system/live/", "viewer"),
     "admin:tables": ("get", "/admin/tables/", "guest"),
+    "admin:timeline": ("get", "/admin/timeline/", "viewer"),
+    "admin:timeline_live": ("get", "/admin/timeline/live/", "viewer"),
     "admin:view_on_site": ("get", "/admin/r/0/0/", "guest"),
     "api-description": ("get", "/api/v1/openapi.json", "guest"),
     "demo:book": ("get", "/demo/books/0/", "anybody"),
     "demo:list": ("get", "/demo/", "anybody"),
+    "language": ("post", "/language/", "guest"),
     "metrics": ("get", "/metrics", "viewer"),
+    "openid": ("get", "/login/openid/", "anybody"),
+    "openid-back": ("get", "/login/openid/back/", "anybody"),
+    "own-second-factor": ("get", "/account/second-factor/", "guest"),
+    "second-factor": ("get", "/login/second-factor/", "anybody"),
     "login-link": ("get", "/login/x/", "anybody"),
     "oauth2_provider:authorize": ("get", "/oauth/authorize/?client_id=x", "guest"),
     "oauth2_provider:revoke-token": ("post", "/oauth/revoke/", "anybody"),
@@ -167,41 +208,102 @@ ROUTES: dict[str, tuple[str, str, str]] = {
 #: Operation of the API -> the permission it takes (`apps/accounts/roles.py` has who has it); tokens need its scope.
 OPERATIONS: dict[str, str] = {
     "changeApp": "registry.change_app",
+    "changeChannel": "notifications.change_channel",
+    "changeClient": "accounts.change_client",
+    "changeConnection": "databases.change_connection",
+    "changeError": "runtime.add_command",
+    "changeGroup": "registry.change_appgroup",
+    "changeParent": "registry.change_appparent",
+    "changePeriodicTask": "django_celery_beat.change_periodictask",
+    "changePerson": "accounts.change_user",
+    "changeRule": "quality.change_rule",
     "commandApps": "registry.view_app",
     "createApp": "registry.add_appparent",
+    "createChannel": "notifications.add_channel",
+    "createClient": "accounts.add_client",
+    "createConnection": "databases.add_connection",
+    "createGrant": "accounts.add_rolegrant",
+    "createGroup": "registry.add_appgroup",
+    "createParent": "registry.add_appparent",
+    "createPerson": "accounts.add_user",
+    "createRule": "quality.add_rule",
+    "datasetMetrics": "quality.view_dataset",
+    "deleteChannel": "notifications.delete_channel",
+    "deleteClient": "accounts.delete_client",
+    "deleteConnection": "databases.delete_connection",
     "deleteCredential": "credentials.delete_credential",
+    "deleteGrant": "accounts.delete_rolegrant",
+    "deleteGroup": "registry.delete_appgroup",
+    "deleteParent": "registry.delete_appparent",
+    "deletePerson": "accounts.delete_user",
+    "deleteRule": "quality.delete_rule",
     "disableApp": "registry.change_app",
+    "discardRows": "quality.change_quarantinedrow",
+    "drainNode": "runtime.add_command",
     "enableApp": "registry.change_app",
+    "endClientTokens": "accounts.change_client",
+    "endSessions": "accounts.change_user",
+    "exportRows": "registry.export_app",
     "functionTrend": "runtime.view_runtime",
     "getApp": "registry.view_app",
+    "getChannel": "notifications.view_channel",
+    "getClient": "accounts.view_client",
     "getCommand": "runtime.view_command",
     "getConnection": "databases.view_connection",
+    "getDataset": "quality.view_dataset",
     "getError": "logs.view_log",
+    "getGroup": "registry.view_appgroup",
     "getHealth": "runtime.view_node",
     "getMetrics": "runtime.view_node",
+    "getNode": "runtime.view_node",
+    "getParent": "registry.view_appparent",
+    "getPeriodicTask": "django_celery_beat.view_periodictask",
+    "getPerson": "accounts.view_user",
+    "getQuarantined": "quality.view_quarantinedrow",
+    "getRule": "quality.view_rule",
     "getRun": "runtime.view_runtime",
+    "getSystem": "runtime.view_node",
     "keepApp": "registry.change_app",
+    "letThrough": "quality.add_letthrough",
     "listApps": "registry.view_app",
+    "listAudit": "accounts.view_auditentry",
     "listChannels": "notifications.view_channel",
+    "listClients": "accounts.view_client",
     "listCommands": "runtime.view_command",
     "listConnections": "databases.view_connection",
     "listCredentials": "credentials.view_credential",
+    "listDatasets": "quality.view_dataset",
     "listDeliveries": "notifications.view_delivery",
     "listErrors": "logs.view_log",
     "listFunctions": "runtime.view_runtime",
+    "listGrants": "accounts.view_rolegrant",
+    "listGroups": "registry.view_appgroup",
+    "listLockouts": "accounts.view_lockout",
     "listNodes": "runtime.view_node",
     "listObjects": "databases.view_appdbobject",
+    "issueTicket": "runtime.view_runtime",
+    "listParents": "registry.view_appparent",
+    "listPeople": "accounts.view_user",
+    "listPeriodicTasks": "django_celery_beat.view_periodictask",
+    "listQuarantine": "quality.view_quarantinedrow",
+    "listRetention": "logs.view_log",
+    "listRoles": "auth.view_group",
     "listRows": "registry.view_app",
+    "listRules": "quality.view_rule",
     "listRuns": "runtime.view_runtime",
     "listTables": "registry.view_app",
+    "makeLoginLink": "accounts.add_loginlink",
+    "newClientSecret": "accounts.change_client",
     "readLog": "logs.view_log",
     "removeApp": "registry.delete_app",
     "reopenError": "runtime.add_command",
+    "replayRows": "quality.change_quarantinedrow",
     "resolveError": "runtime.add_command",
     "restartApp": "runtime.add_command",
     "retryDelivery": "notifications.change_channel",
     "rowVersions": "registry.view_app",
     "runFunctions": "runtime.view_runtime",
+    "runPeriodicTask": "django_celery_beat.change_periodictask",
     "searchLogs": "logs.view_log",
     "setCredential": "credentials.change_credential",
     "snoozeError": "runtime.add_command",
@@ -210,13 +312,28 @@ OPERATIONS: dict[str, str] = {
     "stopRun": "runtime.add_command",
     "testChannel": "notifications.change_channel",
     "testConnection": "databases.change_connection",
+    "undrainNode": "runtime.add_command",
+    "unlockLockout": "accounts.delete_lockout",
 }
 
 PARAMETER = re.compile(r"\{\w+\}")
 JSON = {"data": "{}", "content_type": "application/json"}
 
 #: Path of a WebSocket -> who is the least that is let in.
-SOCKETS = {"ws/runtimes/<str:run_id>/log": "viewer"}
+SOCKETS = {"ws/runtimes/<str:run_id>/log": "viewer", "ws/dashboard": "viewer"}
+
+#: Topic of the dashboard -> who is the least that may watch it.
+TOPICS = {
+    "home": "viewer",
+    "apps": "viewer",
+    "runs": "viewer",
+    "timeline": "viewer",
+    "commands": "viewer",
+    "managers": "viewer",
+    "system": "viewer",
+    "app:{app}": "viewer",
+    "run:{run}": "viewer",
+}
 
 
 #: Who may only look opens the page of a row as well; so it counts what becomes of a form that is sent.
@@ -408,14 +525,26 @@ def test_no_operation_shows_or_does_anything_with_a_foreign_app(app: App, run: R
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_every_websocket(who: str, run: Runtime, settings: Any) -> None:
+def test_every_websocket(who: str, app: App, run: Runtime, settings: Any) -> None:
     person = person_called(who)
     cookie = f"{settings.SESSION_COOKIE_NAME}={session_of(person)}" if person is not None else ""
     headers = [(b"host", b"localhost"), (b"origin", b"http://localhost"), (b"cookie", cookie.encode())]
+    held = pass_of_session({"headers": headers, "scheme": "ws"})
 
-    visitor = admit({"headers": headers, "scheme": "ws"}, run.pk)
-
-    assert (visitor is not None) is is_let_in(who, SOCKETS["ws/runtimes/<str:run_id>/log"])
+    assert (held is not None) is (person is not None)
+    follows = held is not None and admit_pass(held, run.pk) is not None
+    watches = dashboard.admit(held) if held is not None else None
+    assert follows is is_let_in(who, SOCKETS["ws/runtimes/<str:run_id>/log"])
+    # With a grant for something one may watch that; the topics below are about something else.
+    assert (watches is not None) is (who == "foreign" or is_let_in(who, SOCKETS["ws/dashboard"]))
+    for name, least in TOPICS.items():
+        topic = topic_of(name.format(app=app.pk, run=run.pk))
+        assert topic is not None
+        snapshot = take_snapshot([topic])
+        codes = watches[1].codes[topic.permission] if watches is not None else ()
+        is_told = snapshot.version(topic, codes) is not None and any(snapshot.rows(topic, codes))
+        has_rows = name not in ("commands", "managers", "system")
+        assert is_told is (is_let_in(who, least) and has_rows), name
 
 
 def test_whatever_can_be_reached_is_in_the_tables() -> None:
@@ -436,6 +565,7 @@ def test_whatever_can_be_reached_is_in_the_tables() -> None:
     assert {name for name in found.values() if not name.startswith("api:")} - usual == set(ROUTES)
     assert {name: auth.permission for name, auth in operations.items() if isinstance(auth, Needs)} == OPERATIONS
     assert {str(route.pattern) for route in websockets.routes} - {""} == set(SOCKETS)
+    assert {name.partition(":")[0] for name in TOPICS} == {*LISTS, *ROWS}
     assert {
         f"{model._meta.label_lower} {name}"
         for model, page in admin.site._registry.items()

@@ -32,6 +32,10 @@ class Prepared:
         """Stop the own PostgreSQL, if one was started, and remove the folder."""
         if self.server is not None:
             self.server.stop()
+        elif url := os.environ.get("DC_TEST_SERVER_URL"):
+            from tests.services import databases
+
+            databases.drop_templates(self.folder, url)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -11,18 +11,18 @@ import orjson
 import structlog
 from django.db import Error as DatabaseFailure
 
-from apps.console.log_stream.access import Visitor, admit
+from apps.console.log_stream.access import admit_pass
 from apps.console.log_stream.feed import Feed
 from apps.console.log_stream.hub import MOST_VIEWERS, Hub, running_hub
-from apps.console.log_stream.viewer import Send, Viewer, data_frame
+from apps.console.log_stream.viewer import Viewer, data_frame
+from apps.console.sockets.codes import BAD_MESSAGE, TRY_AGAIN_LATER
+from apps.console.sockets.door import enter
+from apps.console.sockets.envelope import Send, say_why
 
 log = structlog.get_logger("log_stream")
 
-BAD_MESSAGE = 4400
-TRY_AGAIN_LATER = 1013
 LONGEST_MESSAGE = 64 * 1024
 FIRST_MESSAGE_S = 10.0
-CLOSE_S = 30.0
 EXPECTED = 'Say {"type": "follow", "after": <the last line you have>}.'
 
 
@@ -33,11 +33,13 @@ class RunLogConsumer:
         """Serve a socket from its handshake to its end."""
         await receive()
         run_id, hub = scope["url_route"]["kwargs"]["run_id"], running_hub()
-        visitor = await self._admit(hub, scope, run_id)
-        if visitor is None:
-            await send({"type": "websocket.close"})
+        if hub.viewer_count >= MOST_VIEWERS:
+            log.warning("log_stream.full", viewers=hub.viewer_count)
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
             return
-        await send({"type": "websocket.accept"})
+        visitor = await enter(hub.past, scope, receive, send, lambda held: admit_pass(held, run_id))
+        if visitor is None:
+            return
         viewer = Viewer(visitor, send)
         after: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if (asked := _after_of(scope)) is not None:
@@ -51,17 +53,7 @@ class RunLogConsumer:
                 task.cancel()
             await asyncio.gather(viewer.sender, listener, return_exceptions=True)
         if viewer.closing is not None:
-            await _say_why(send, viewer.closing)
-
-    async def _admit(self, hub: Hub, scope: dict[str, Any], run_id: str) -> Visitor | None:
-        if hub.viewer_count >= MOST_VIEWERS:
-            log.warning("log_stream.full", viewers=hub.viewer_count)
-            return None
-        try:
-            return await hub.past.call(admit, scope, run_id)
-        except DatabaseFailure as error:
-            log.warning("log_stream.not_admitted", reason=str(error).strip().partition("\n")[0])
-            return None
+            await say_why(send, viewer.closing)
 
 
 async def _serve(hub: Hub, run_id: str, viewer: Viewer, after: asyncio.Future[int]) -> None:
@@ -110,10 +102,3 @@ def _after_of(scope: dict[str, Any]) -> int | None:
 
 def _cursor(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15 else None
-
-
-async def _say_why(send: Send, closing: tuple[int, str]) -> None:
-    code, reason = closing
-    # A client that reads nothing at all is not waited for any longer; its connection ends without a word.
-    with contextlib.suppress(TimeoutError, OSError, RuntimeError):
-        await asyncio.wait_for(send({"type": "websocket.close", "code": code, "reason": reason}), CLOSE_S)

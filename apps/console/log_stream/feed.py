@@ -12,10 +12,10 @@ from django.db import Error as DatabaseFailure
 from apps.console.log_stream.reader import Reader
 from apps.console.log_stream.viewer import Frame, Viewer, data_frame, lines_frame
 from apps.console.log_viewer.rows import encode
+from apps.console.sockets.codes import GONE
 
 log = structlog.get_logger("log_stream")
 
-RUN_IS_GONE = 4404
 #: The database is asked again after so long without a wake-up, because a channel layer may lose messages ...
 QUIET_S = 2.0
 #: ... and after so long where there is no layer, or where it has just been found to lose them.
@@ -150,7 +150,7 @@ class Feed:
         run = await self._reader.run(self.run_id)
         if run is None:
             for viewer in self.all_viewers():
-                viewer.close(RUN_IS_GONE, "The run was deleted.")
+                viewer.close(GONE, "The run was deleted.")
             return
         run_json = encode(run)
         if run_json != self.run_json:

@@ -16,6 +16,7 @@ from apps.console.log_stream.access import SIGNED_OUT, refused
 from apps.console.log_stream.feed import Feed
 from apps.console.log_stream.reader import Reader
 from apps.console.log_stream.viewer import Viewer
+from apps.console.sockets.codes import TOO_LONG_OPEN
 from apps.runtime.wakeups import wakeup_group
 
 log = structlog.get_logger("log_stream")
@@ -25,7 +26,7 @@ MOST_VIEWERS = 1_000
 CHECK_EVERY_S = 2.0
 SUBSCRIBE_AGAIN_S = 5.0
 SUBSCRIBE_TIMEOUT_S = 3.0
-WORDS = {SIGNED_OUT: "You were signed out."}
+WORDS = {SIGNED_OUT: "You were signed out, or your token is over."}
 NOT_ALLOWED_WORDS = "You may not read logs any longer."
 
 
@@ -143,6 +144,8 @@ class Hub:
             for viewer in viewers:
                 if viewer.is_stuck():
                     viewer.let_go()
+                elif viewer.is_old():
+                    viewer.close(TOO_LONG_OPEN, f"Open for long; go on after={viewer.delivered}")
             if not viewers:
                 continue
             try:

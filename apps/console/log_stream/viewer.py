@@ -5,26 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from apps.console.log_stream.access import Visitor
-from apps.console.log_viewer.rows import LineBatch, now_text
+from apps.console.log_viewer.rows import LineBatch
+from apps.console.sockets.codes import TOO_SLOW
+from apps.console.sockets.envelope import Send, envelope
 
-TOO_SLOW = 4408
 #: What may wait for one client. Somebody whose line is slower than the log is told where to go on, and let go.
 WAITING_BYTES = 1024 * 1024
 STUCK_S = 30.0
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-def envelope(kind: str, seq: int, data: bytes) -> str:
-    """A frame. `seq` is the last line its receiver has when it has this frame: where to go on after a break."""
-    return f'{{"type":"{kind}","seq":{seq},"at":"{now_text()}","data":{data.decode()}}}'
+#: Nothing is followed for ever: whoever is still there comes back.
+LONGEST_S = 12 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +68,7 @@ class Viewer:
         self._waiting_bytes = 0
         self._news = asyncio.Event()
         self._sending_since: float | None = None
+        self._since = time.monotonic()
 
     def offer(self, frame: Frame) -> None:
         """Queue a frame; the client is let go when too much waits for it."""
@@ -106,6 +102,10 @@ class Viewer:
     def is_stuck(self) -> bool:
         """Whether its connection has taken nothing for a long time."""
         return self._sending_since is not None and time.monotonic() - self._sending_since > STUCK_S
+
+    def is_old(self) -> bool:
+        """Whether it has been open for as long as any socket may be."""
+        return time.monotonic() - self._since > LONGEST_S
 
     async def send(self, frame: Frame) -> None:
         """Send now, waiting for the connection to take it."""

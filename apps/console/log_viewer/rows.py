@@ -106,7 +106,8 @@ def run_data(run: Runtime) -> dict[str, Any]:
     state = State(run.state)
     return {
         "state": state.value,
-        "label": str(state.label),
+        # For programs; the page has its own words for each state, in the language of its reader.
+        "label": state.word,
         "colour": state.colour,
         "is_open": not run.has_ended,
         "cause": run.cause[:1000],

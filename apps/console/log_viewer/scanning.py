@@ -16,6 +16,7 @@ from typing import Any
 from django.db import DataError, OperationalError, connections, transaction
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
 
 from apps.console.log_viewer.filters import BadFilter, LineFilter
 from apps.console.log_viewer.matcher import BrokenExpression, Matcher, TooSlow
@@ -208,7 +209,8 @@ def _context_text() -> Cast:
 
 
 def _broken(reason: str) -> str:
-    return f"This is not a regular expression: {reason}. Mend it, or search for it as plain text."
+    said = _("This is not a regular expression: %(reason)s. Mend it, or search for it as plain text.")
+    return said % {"reason": reason}
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import escape
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -24,7 +26,7 @@ from apps.console.log_viewer.filters import BAD, BadFilter, LineFilter, read_fil
 from apps.console.log_viewer.scanning import Busy, Span, find_lines
 from apps.console.log_viewer.tally import count_lines
 from apps.logs.models import Log
-from apps.runtime.models import Runtime
+from apps.runtime.models import Runtime, State
 
 MOST_LINES = 500
 MOST_MATCHES = 20_000
@@ -53,13 +55,13 @@ def _for_readers(view: _View) -> Callable[..., HttpResponse]:
             raise PermissionDenied
         run = narrow(request.user, MAY_READ, Runtime.objects.select_related("app")).filter(pk=run_id).first()
         if run is None:
-            raise Http404("There is no such run; its app may have been deleted.")
+            raise Http404(_("There is no such run; its app may have been deleted."))
         try:
             return view(request, run)
         except BadFilter as error:
             return _json({"error": str(error)}, status=400)
         except Busy:
-            return _json({"error": "Too many searches at once; trying again."}, status=429)
+            return _json({"error": gettext("Too many searches at once; trying again.")}, status=429)
 
     return checked
 
@@ -68,12 +70,13 @@ def _page(site: AdminSite, request: HttpRequest, run: Runtime) -> HttpResponse:
     first, head = rows.line_bounds(run.pk)
     context = {
         **site.each_context(request),
-        "title": f"Log of run {run.pk[:8]}",
+        "title": _("Log of run %(run)s") % {"run": run.pk[:8]},
         "run": run,
         "first": first,
         "head": head,
         "run_json": rows.encode(rows.run_data(run)).decode(),
         "levels": Log.Level.choices,
+        "states": State.choices,
     }
     return TemplateResponse(request, "console/log_viewer/page.html", context)
 
@@ -102,7 +105,7 @@ def _line(request: HttpRequest, run: Runtime) -> HttpResponse:
     number = _number(request.GET.get("n", ""), "n")
     values = rows.line_values(Log.objects.filter(runtime=run, line_number=number)).first()
     if values is None:
-        raise Http404(f"Line {number} is not stored any more.")
+        raise Http404(_("Line %(number)s is not stored any more.") % {"number": number})
     return _json(rows.line_data(values, whole=True))
 
 
@@ -139,7 +142,7 @@ def _line_at(run_id: str, stored: QuerySet[Log], at: float) -> int | None:
     try:
         moment = datetime.fromtimestamp(at, UTC)
     except (ValueError, OverflowError, OSError):
-        raise BadFilter("There is no such time.") from None
+        raise BadFilter(_("There is no such time.")) from None
     low, high = rows.line_bounds(run_id)
     if not high:
         return None

@@ -9,14 +9,18 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from apps.core.clock import utc_now
 
 register = template.Library()
 
-_STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+#: The letter for days is another one in other languages.
+_STEPS = ((86400, gettext_noop("d")), (3600, "h"), (60, "min"), (1, "s"))
 
 
 #: Characters that a page would obey instead of showing: controls, and what turns the direction of writing.
@@ -27,7 +31,11 @@ _OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u20
 def legible(value: Any, length: int = 4000) -> str:
     """Text of strangers, to be read: control characters are shown as what they are, and it has an end."""
     text = str(value)
-    cut = text if len(text) <= length else f"{text[:length]}… ({len(text) - length} characters more)"
+    cut = (
+        text
+        if len(text) <= length
+        else _("%(text)s… (%(count)s characters more)") % {"text": text[:length], "count": len(text) - length}
+    )
     return _OBEYED.sub(lambda found: f"\\x{ord(found.group()):02x}", cut)
 
 
@@ -38,19 +46,19 @@ def span(seconds: float | None) -> str:
         return "-"
     rest = max(0.0, float(seconds))
     if 0 < rest < 10:
-        return f"{rest:.1f} s"
+        return f"{number_format(rest, 1)} s"
     whole, parts = round(rest), []
     for size, unit in _STEPS:
         count, whole = divmod(whole, size)
         if count:
-            parts.append(f"{count} {unit}")
+            parts.append(f"{count} {_(unit)}")
     return " ".join(parts[:2]) or "0 s"
 
 
 def _largest(seconds: float) -> str:
     for size, unit in _STEPS:
         if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
+            return f"{int(seconds // size)} {_(unit)}"
     return "0 s"
 
 
@@ -67,8 +75,9 @@ def ago(moment: datetime | None) -> str:
         return "-"
     seconds = (utc_now() - moment).total_seconds()
     if abs(seconds) < 1:
-        return _time(moment, "now")
-    return _time(moment, f"{_largest(seconds)} ago" if seconds > 0 else f"in {_largest(-seconds)}")
+        return _time(moment, _("now"))
+    said = _("%(span)s ago") if seconds > 0 else _("in %(span)s")
+    return _time(moment, said % {"span": _largest(abs(seconds))})
 
 
 @register.filter
@@ -95,9 +104,9 @@ def size(value: float | None) -> str:
     amount = float(value)
     for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{number_format(amount, 1)} {unit}"
         amount /= 1000
-    return f"{amount:.1f} TB"
+    return f"{number_format(amount, 1)} TB"
 
 
 @register.filter
@@ -116,12 +125,12 @@ def as_json(value: Any) -> str:
 def cell(value: Any, length: int = 1000) -> str:
     """A collected value, to be read; nothing and an empty text are told apart."""
     if value is None:
-        return "(none)"
+        return _("(none)")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, datetime):
         local = timezone.localtime(value) if timezone.is_aware(value) else value
         return f"{local.isoformat(sep=' ')}"
     if isinstance(value, dict | list):
         return legible(json.dumps(value, ensure_ascii=False, default=str), length)
-    return legible(value, length) or "(empty)"
+    return legible(value, length) or _("(empty)")

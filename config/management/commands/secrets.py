@@ -9,6 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from apps.accounts.audit import record
+from apps.accounts.models import AuditEntry
+from apps.core.clock import utc_now
 from apps.core.encryption.keys import EncryptionError, Key, keys_as_text
 from apps.core.encryption.ring import current_ring, keys_file
 from apps.credentials.rotation import Rotated, rotate, unreadable, usage
@@ -45,10 +48,12 @@ class Command(BaseCommand):
     def _rotate(self, *, new_key: bool, retire: bool) -> None:
         if new_key:
             self._write_keys([Key.new(), *current_ring().keys])
+            _note("keys.added", current_ring().first.id)
             self.stdout.write(
                 f"The key {current_ring().first.id} is the first one now. Back the file up: {keys_file()}"
             )
         done = rotate()
+        _note("secrets.rotated", current_ring().first.id, count=done.count, unreadable=len(done.unreadable))
         values = "1 secret was" if done.count == 1 else f"{done.count} secrets were"
         self.stdout.write(f"{values} re-encrypted with the key {current_ring().first.id}.")
         self._refuse(done)
@@ -68,6 +73,7 @@ class Command(BaseCommand):
         gone = [key.id for key in ring.keys if key not in kept]
         if gone:
             self._write_keys(kept)
+            _note("keys.retired", ", ".join(gone))
         self.stdout.write(f"Taken out of the ring: {', '.join(gone)}." if gone else "No key is left over.")
 
     def _write_keys(self, keys: list[Key]) -> None:
@@ -107,3 +113,8 @@ class Command(BaseCommand):
             return
         names = sorted(name for name, origin in settings.origins.items() if origin == path.name)
         self.stdout.write(f"{path} opens. In force from it: {', '.join(names) or 'nothing'}.")
+
+
+def _note(action: str, key_ids: str, **numbers: int) -> None:
+    """By the names of keys, which are no part of them."""
+    record(action, key_ids, source=AuditEntry.SHELL, now=utc_now(), **numbers)

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from apps.accounts.models import AuditEntry
 from apps.core.encryption.keys import parse_keys
+from config.secret_audit import note
 from config.secret_loader import SecretLoader
+from config.secret_verbs import obey
 from config.settings.reading import BASE_DIR
 
 PASSPHRASE = "correct horse battery"
@@ -63,11 +66,42 @@ def test_production_reads_the_key_it_demands_from_the_file(clean: Environment, t
         "DC_SECRETS_PASSPHRASE": PASSPHRASE,
     }
     assert manage(production, "secrets", "encrypt", str(plain)).returncode == 0
+    replaced = manage(production, "secrets", "encrypt", str(plain), "--force")
+    assert replaced.returncode == 0
+    assert replaced.stderr.startswith("The audit trail has no entry of this: connection ")
+    assert len(replaced.stderr.splitlines()) == 1
     refused = manage(production, "manager")
     assert (refused.returncode, refused.stderr) == (
         2,
         "DC_SECRETS_KEYS: not set; the production profile has no default (`manage.py secrets key` makes a key).\n",
     )
+
+
+@pytest.mark.django_db
+def test_what_is_done_to_the_file_stands_in_the_audit(
+    sealed: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DC_SECRETS_PATH", "DC_SECRETS_PASSPHRASE_FILE"):
+        monkeypatch.setenv(name, sealed[name])
+    monkeypatch.setenv("DC_SECRETS_PASSPHRASE", PASSPHRASE)
+    monkeypatch.setenv("EDITOR", "sed -i s/8123/8124/")
+    (tmp_path / "plain").write_text("DC_WEB_PORT=8123\n")
+    (tmp_path / "new").write_text("another horse battery")
+
+    assert obey(["encrypt", str(tmp_path / "plain"), "--force"], note) == 0
+    assert [obey(["edit"], note) for _ in range(2)] == [0, 0]
+    assert obey(["rotate", "--file", "--new-passphrase-file", str(tmp_path / "new")], note) == 0
+    assert obey(["decrypt"], note) == 0
+
+    entries = AuditEntry.objects.order_by("pk")
+    # The second time there was nothing to edit.
+    assert [entry.action for entry in entries] == [
+        "settings_file.encrypted",
+        "settings_file.edited",
+        "settings_file.passphrase_changed",
+    ]
+    assert {(entry.source, entry.subject) for entry in entries} == {("SHELL", sealed["DC_SECRETS_PATH"])}
+    assert not any(word in str(vars(entry)) for entry in entries for word in ("812", "horse"))
 
 
 def test_the_embedded_profile_makes_its_own_key_once(clean: Environment, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.accounts.models import User
+from apps.accounts.audit import record
+from apps.accounts.models import AuditEntry, User
 from apps.accounts.roles import seed_roles
 from apps.accounts.services import LIFETIME, UserMayNotSignIn, ensure_administrator, issue_login_link
 from apps.core.clock import utc_now
@@ -33,6 +34,8 @@ class Command(BaseCommand):
             path = issue_login_link(user=user, now=utc_now(), lifetime=timedelta(minutes=options["minutes"]))
         except UserMayNotSignIn as error:
             raise CommandError(str(error)) from None
+        minutes = options["minutes"]
+        record("user.login_link_made", str(user), source=AuditEntry.SHELL, now=utc_now(), obj=user, minutes=minutes)
         self.stdout.write(f"{settings.DC_PUBLIC_URL}{path}")
 
     def _user(self, username: str | None) -> User:

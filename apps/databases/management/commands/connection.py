@@ -7,6 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.accounts.audit import record
+from apps.accounts.models import AuditEntry
+from apps.core.clock import utc_now
 from apps.databases.connectors import CONNECTORS
 from apps.databases.models import Connection
 from apps.databases.probe import probe_now
@@ -45,6 +48,7 @@ class Command(BaseCommand):
             names = ", ".join(Connection.objects.values_list("alias", flat=True)[:20]) or "none"
             raise CommandError(f'There is no connection "{alias}"; there are: {names}.')
         probed = probe_now(row)
+        record("connection.tested", alias, source=AuditEntry.SHELL, now=utc_now(), obj=row, outcome=probed.outcome)
         if probed.outcome == Connection.Outcome.FAILED:
             raise CommandError(probed.said)
         self.stdout.write(probed.said)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from apps.core.clock import utc_now
 from apps.core.encryption.keys import EncryptionError
 from apps.databases.deploying import Deploy, DeployError
 
@@ -54,13 +55,13 @@ class Command(BaseCommand):
 
     def _create(self, deploy: Deploy, _options: dict[str, Any]) -> None:
         steps = deploy.plan()
-        deploy.create()
+        deploy.create(now=utc_now())
         for step in steps:
             done = f"{len(step.migrations)} applied" if step.migrations else "nothing to do"
             self.stdout.write(f"{step.code} on {step.alias}: {done}")
 
     def _seed(self, deploy: Deploy, _options: dict[str, Any]) -> None:
-        added = deploy.seed()
+        added = deploy.seed(now=utc_now())
         for code, count in added.items():
             self.stdout.write(f"{code}: {count} added")
         if not added:
@@ -68,12 +69,12 @@ class Command(BaseCommand):
 
     def _drop(self, deploy: Deploy, options: dict[str, Any]) -> None:
         self._ask(deploy, options)
-        deploy.drop()
+        deploy.drop(now=utc_now())
         self.stdout.write("Dropped.")
 
     def _recreate(self, deploy: Deploy, options: dict[str, Any]) -> None:
         self._ask(deploy, options)
-        deploy.drop()
+        deploy.drop(now=utc_now())
         self._create(deploy, options)
         self._seed(deploy, options)
 

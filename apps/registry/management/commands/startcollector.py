@@ -12,6 +12,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from apps.accounts.audit import record
+from apps.accounts.models import AuditEntry
+from apps.core.clock import utc_now
 from apps.registry.scaffolding import KINDS, PROJECT, CannotStart, start_collector
 from apps.registry.services import register_app
 from collectors.identity import AppInfo, app_info
@@ -47,6 +50,7 @@ class Command(BaseCommand):
     def _register(self, info: AppInfo) -> None:
         try:
             app = register_app(info)
+            record("app.source_written", info.code, source=AuditEntry.SHELL, now=utc_now(), obj=app)
         except DatabaseError:
             self.stderr.write(
                 f"{info.code} is not on the register yet, because the platform's database cannot be used; "

@@ -10,6 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from apps.accounts.audit import record
+from apps.accounts.models import AuditEntry
+from apps.core.clock import utc_now
 from apps.runtime.journal_desk import repair, standings
 from apps.runtime.journals import journal_root
 from apps.runtime.shipper import Shipper
@@ -57,6 +60,9 @@ class Command(BaseCommand):
     def _replay(self) -> None:
         shipped = Shipper(journal_root()).ship_all()
         self.stdout.write(f"{shipped.frames} frames shipped, {shipped.lines} of them log lines.")
+        if shipped.frames:
+            told = {"frames": shipped.frames, "lines": shipped.lines}
+            record("journals.replayed", str(journal_root()), source=AuditEntry.SHELL, now=utc_now(), **told)
         if not shipped.is_done:
             self.stdout.write("Some journals are not done: their writers are alive, or `status` names what is left.")
 
@@ -64,4 +70,7 @@ class Command(BaseCommand):
         mended = repair(journal_root())
         for path, size in mended:
             self.stdout.write(f"{path}: {size} bytes cut off, kept in the .damaged file beside it")
+        if mended:
+            cut = {str(path): size for path, size in mended}
+            record("journals.repaired", str(journal_root()), source=AuditEntry.SHELL, now=utc_now(), cut=cut)
         self.stdout.write(f"{len(mended)} journals repaired.")

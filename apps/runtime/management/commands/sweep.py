@@ -8,6 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from apps.accounts.audit import record
+from apps.accounts.models import AuditEntry
 from apps.core.clock import utc_now
 from apps.core.templatetags.facts import size
 from apps.logs.retention_models import SweptTable
@@ -37,6 +39,9 @@ class Command(BaseCommand):
             # Journals first: the row of a run takes along what is left of its files.
             swept = sweep_journals(root, now=now, is_real=not dry_run)
             deleted = {} if dry_run else sweep(now=now).deleted
+            if not dry_run and (swept.files or any(deleted.values())):
+                told = {"deleted": deleted, "files": swept.files}
+                record("platform.swept", node_name(), source=AuditEntry.SHELL, now=utc_now(), **told)
         except DatabaseError as error:
             reason = str(error).strip().partition("\n")[0]
             raise CommandError(f"The platform's database cannot be used: {reason}") from None

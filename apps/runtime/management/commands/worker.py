@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
 from typing import Any
 
 from celery.signals import worker_ready
 from django.core.management.base import BaseCommand
 
+from apps.runtime import vital_signs
 from apps.runtime.celery_app import celery_app
+from apps.runtime.housekeeping import Housekeeping, Job
 from apps.runtime.journals import platform_journal
+from apps.runtime.process import node_name
 from apps.runtime.reaper import Reaper
 
 
@@ -24,7 +28,10 @@ class Command(BaseCommand):
     def handle(self, *_: Any, concurrency: int, queues: str, **__: Any) -> None:
         # Not before: its pool is forked first, and a fork should find no thread at work.
         reaper = Reaper()
+        name = f"{node_name()} {os.getpid()}"
+        signs = Housekeeping([Job("sign of life", lambda: vital_signs.beat_worker(name), every_s=3.0)])
         worker_ready.connect(lambda **_: reaper.start(), weak=False)
+        worker_ready.connect(lambda **_: signs.start(), weak=False)
         with platform_journal("worker"):
             celery_app().worker_main(
                 [

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def write(**values: object) -> AuditEntry:
-    return audit.record("app.changed", "a.b.c", **{"source": "ADMIN", "now": utc_now(), **values})  # type: ignore[arg-type]
+    return audit.record("app.changed", "a.b.c", **{"source": "ADMIN", "now": utc_now(), **values})
 
 
 def test_an_entry_says_who_from_where_and_what_changed() -> None:

@@ -143,7 +143,7 @@ def test_an_administrator_unlocks_and_that_is_in_the_audit(person: User) -> None
 
     assert messages_of(response) == ["1 unlocked."]
     assert sign_in(PASSWORD).status_code == 302
-    assert AuditEntry.objects.get(action="lockout.changed").details == {"message": "Unlocked after 5 wrong passwords."}
+    assert AuditEntry.objects.get(action="lockout.unlocked").details == {"failures": 5}
 
 
 @pytest.mark.django_db(transaction=True)

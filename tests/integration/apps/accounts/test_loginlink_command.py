@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from apps.accounts.models import LoginLink, User
+from apps.accounts.models import AuditEntry, LoginLink, User
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -32,6 +32,7 @@ def test_it_prints_a_link_that_signs_the_administrator_in(client: Client) -> Non
     assert link.startswith("http://collector.example:8000/login/")
     assert client.post(link.removeprefix("http://collector.example:8000")).status_code == 302
     assert User.objects.get().username == "admin"
+    assert AuditEntry.objects.get(action="user.login_link_made").source == "SHELL"
     assert Group.objects.filter(name="viewer").exists()
 
 

@@ -112,6 +112,7 @@ def test_the_page_says_who_asks_for_what_and_asks_every_time(app: Client, tokens
     assert "Let phone in?" in text
     assert "Start and stop runs" in text
     assert "in the name of operator" in text
+    assert "form-action 'self' https://app.example.com" in page["Content-Security-Policy"]
 
 
 def test_a_person_may_refuse(app: Client) -> None:

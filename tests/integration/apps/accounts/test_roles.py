@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.core.management.sql import emit_post_migrate_signal
 
 from apps.accounts.models import User
-from apps.accounts.roles import ADMIN, DEVELOPER, OPERATOR, ROLES, VIEWER, PermissionsMissing, seed_roles
+from apps.accounts.roles import (
+    ADMIN,
+    DEVELOPER,
+    OPERATOR,
+    ROLES,
+    VIEWER,
+    PermissionsMissing,
+    seed_after_migrate,
+    seed_roles,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -42,10 +54,22 @@ def test_seeding_again_mends_a_role_and_leaves_other_groups_alone() -> None:
 
 
 def test_a_missing_permission_is_named() -> None:
+    Group.objects.all().delete()
     Permission.objects.filter(codename="view_log").delete()
     with pytest.raises(PermissionsMissing, match=r"logs\.view_log.*manage\.py migrate"):
         seed_roles()
     assert not Group.objects.exists()
+
+
+def test_roles_follow_their_table_after_a_migration_and_cost_little(django_assert_num_queries: Any) -> None:
+    Group.objects.filter(name="viewer").delete()
+    emit_post_migrate_signal(verbosity=0, interactive=False, db="default")
+    assert granted("viewer") == set(VIEWER)
+    with django_assert_num_queries(5):  # three, and the savepoint around them
+        seed_after_migrate(using="default")
+    Permission.objects.filter(codename="view_log").delete()
+    seed_after_migrate(using="default")
+    assert granted("viewer") == VIEWER - {"logs.view_log"}
 
 
 def test_a_member_of_a_role_has_its_permissions() -> None:

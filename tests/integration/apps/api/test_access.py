@@ -27,8 +27,10 @@ PLACES = {
     "{table}": "examples.shop.books.book",
     "{name}": "api_key",
     "{alias}": "warehouse",
-    **dict.fromkeys(("{run_id}", "{fingerprint}"), RUN),
+    **dict.fromkeys(("{run_id}", "{fingerprint}", "{node_id}"), RUN),
+    **dict.fromkeys(("{label}", "{username}", "{client_id}"), "books"),
     **dict.fromkeys(("{command_id}", "{function_id}", "{row_id}", "{channel_id}", "{delivery_id}"), "1"),
+    **dict.fromkeys(("{rule_id}", "{task_id}", "{grant_id}", "{lockout_id}"), "1"),
 }
 
 

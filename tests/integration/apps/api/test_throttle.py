@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def shared_cache(valkey_socket: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """The real one, empty; and one minute that does not end."""
     cache.clear()
-    monkeypatch.setattr("apps.api.throttle.time.time", lambda: 1_000_000_020.0)
+    monkeypatch.setattr("apps.accounts.throttle.time.time", lambda: 1_000_000_020.0)
     settings.DC_API_READS_PER_MINUTE, settings.DC_API_WRITES_PER_MINUTE = 3, 1
     settings.DC_API_REFUSALS_PER_MINUTE = 2
 
@@ -45,7 +45,7 @@ def test_it_says_when_to_come_back_and_then_one_may(monkeypatch: pytest.MonkeyPa
     assert refused.json()["type"].endswith(":too-many-requests")
     wait = int(refused["Retry-After"])
     assert 0 < wait <= 60
-    monkeypatch.setattr("apps.api.throttle.time.time", lambda: 1_000_000_020.0 + wait)
+    monkeypatch.setattr("apps.accounts.throttle.time.time", lambda: 1_000_000_020.0 + wait)
     assert client.get("/api/v1/apps").status_code == 200
 
 

@@ -192,9 +192,12 @@ def test_a_command_for_many_is_shown_before_and_done_for_those_it_can_be_done_fo
     shown = send(client, "post", "/api/v1/apps/commands", {**order, "preview": True}).json()
     assert [(item["code"], item["outcome"]) for item in shown["items"]] == [
         (BOOKS, "would"),
-        ("examples.shop.pens", "would"),
+        ("examples.shop.pens", "refused"),
     ]
+    assert "disabled" in shown["items"][1]["reason"]
     assert not Command.objects.exists()
+    assert not Runtime.objects.exists()
+    assert not AuditEntry.objects.exists()
 
     done = send(client, "post", "/api/v1/apps/commands", order).json()
     assert [item["outcome"] for item in done["items"]] == ["done", "refused"]

@@ -11,11 +11,15 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.accounts.models import AuditEntry
 from apps.core.clock import utc_now
+from apps.databases.models import AppDbObject
+from apps.logs.group_models import ErrorGroup, ErrorGroupApp
+from apps.logs.inbox import resolve_groups
+from apps.quality.models import Dataset
 from apps.registry.models import App
 from apps.runtime.models import Command, Runtime, State
 from collectors.discovery import installed_rooms
 from tests.integration.factories import make_app, make_run
-from tests.integration.people import messages_of, signed_in
+from tests.integration.people import grant, make_person, messages_of, signed_in
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -55,7 +59,7 @@ def test_the_list_costs_the_same_for_one_and_for_many(django_assert_num_queries:
     for number in range(30):
         make_run(make_app(f"a.b.app{number}"), State.FAILED)
     client.get(APPS)
-    with django_assert_num_queries(5):  # session, user, count, page, groups of the filter
+    with django_assert_num_queries(7):  # session, user, kept views, count, page, groups of the filter, tabs
         page = client.get(APPS)
     assert "a.b.app29" in page.text
 
@@ -134,22 +138,6 @@ def test_commands_come_by_post_alone() -> None:
     app = make_app(is_enabled=True)
     assert signed_in("operator").get(f"{APPS}{app.pk}/command/?verb=START").status_code == 405
     assert not Runtime.objects.exists()
-
-
-def test_many_are_started_and_what_was_refused_is_told() -> None:
-    ready, disabled = make_app(is_enabled=True), make_app("a.b.off")
-    response = signed_in("operator").post(
-        APPS, {"action": "start_apps", "_selected_action": [ready.pk, disabled.pk]}, follow=True
-    )
-    assert messages_of(response) == ["1 of 2 apps started.", "Not started: a.b.off is disabled; enable it first."]
-    assert Runtime.objects.get().app == ready
-
-
-@pytest.mark.parametrize("action", ["start_apps", "stop_apps", "restart_apps", "enable_apps", "disable_apps"])
-def test_every_action_issues_one_command_per_app(action: str) -> None:
-    chosen = [make_app(f"a.b.app{number}").pk for number in range(3)]
-    signed_in("operator").post(APPS, {"action": action, "_selected_action": chosen})
-    assert Command.objects.count() == 3
 
 
 def test_an_action_a_role_does_not_have_does_nothing() -> None:
@@ -286,3 +274,141 @@ def test_a_removal_is_cancelled_on_the_page_by_who_may_switch_apps() -> None:
     assert (entry.action, entry.actor_name, entry.source) == ("app.removal_cancelled", "operator", "ADMIN")
     assert messages_of(press(app, "KEEP")) == ["examples.shop.books is not going to be removed."]
     assert AuditEntry.objects.count() == 1
+
+
+def facts_of(app: App, role: str = "viewer") -> Any:
+    return signed_in(role).get(f"{APPS}{app.pk}/live/?part=facts").context["facts"]
+
+
+def make_runs(app: App, *seconds: float, state: State = State.SUCCEEDED, **values: Any) -> None:
+    for took in seconds:
+        began = utc_now() - timedelta(seconds=took)
+        make_run(app, state, started_at=began, ended_at=began + timedelta(seconds=took), **values)
+
+
+def test_a_run_that_takes_longer_than_the_others_is_called_unusual() -> None:
+    app = make_app()
+    make_runs(app, 10, 11, 10, 12, 11, 10, rows_seen=100)
+    took, seen = facts_of(app).trends
+    assert (took.verdict, seen.verdict) == ("", "")
+    assert seen.usual_text == "100"
+    make_runs(app, 300, state=State.FAILED, rows_seen=3)
+    took, seen = facts_of(app).trends
+    assert (took.verdict, seen.verdict) == (
+        "The last run took longer than usual.",
+        "The last run saw fewer rows than usual.",
+    )
+    assert [dot.is_bad for dot in took.chart.curves[0].dots] == [False] * 6 + [True]
+    make_runs(app, 1, is_dry_run=True)
+    assert len(facts_of(app).trends[0].chart.curves[0].dots) == 7  # a dry run says nothing
+
+
+def test_the_facts_are_those_the_reader_may_know(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    app, now = make_app(description="Prices of books"), utc_now()
+    run = make_run(app, State.FAILED, code_version="c0ffee" * 8)
+    Dataset.objects.create(label="a.b", app=app, outcome="warn", cause="Too few rows.", runtime=run.pk, judged_at=now)
+    AppDbObject.objects.create(app=app, connection="data", name="shop_book", kind="table", insert_at=now, last_run="")
+    seen = {"first_seen_at": now, "last_seen_at": now}
+    group = ErrorGroup.objects.create(
+        fingerprint="f" * 32, title="no such host", level=40, last_runtime=run, last_line_number=7, **seen
+    )
+    ErrorGroupApp.objects.create(group=group, app=app, count=3, last_seen_at=now)
+    url = f"{APPS}{app.pk}/live/?part=facts"
+    client = signed_in("viewer")
+    client.get(url)
+    with django_assert_num_queries(
+        10
+    ):  # session, user, app, owner, runs and since when, objects, datasets, errors, roles
+        page = client.get(url).text
+    for fact in ("Prices of books", "c0ffeec0ffee", "Too few rows.", "shop_book", "no such host", "3 times", "writes"):
+        assert fact in page, fact
+    assert f"/admin/logs/errorgroup/{group.pk}/" in page
+    assert "collectors/sources/examples/shop/books/main.py" in page
+
+    person = make_person(name="neighbour")
+    grant(person, "viewer", app)
+    mine = signed_in("neighbour").get(url).text
+    assert f"/admin/runtime/runtime/{run.pk}/log/#L7" in mine
+    assert "errorgroup" not in mine
+    assert "Too few rows." not in mine  # quality is granted as a whole
+    resolve_groups(ErrorGroup.objects.all(), actor=None, source="ADMIN", now=now)
+    assert "no such host" not in client.get(url).text
+
+
+def test_a_command_is_shown_with_how_far_it_has_come() -> None:
+    app = make_app(is_enabled=True)
+    make_run(app, State.RUNNING)
+    press(app, "STOP")
+    client = signed_in("viewer")
+
+    def steps() -> list[tuple[str, str]]:
+        (line,) = client.get(f"{APPS}{app.pk}/live/").context["page"].commands
+        return [(step.name, step.kind) for step in line.steps]
+
+    assert steps() == [("requested", "done"), ("accepted", "waits"), ("done", "waits")]
+    Command.objects.update(state=Command.Progress.CLAIMED, claimed_at=utc_now())
+    assert steps() == [("requested", "done"), ("accepted", "done"), ("done", "waits")]
+    Command.objects.update(state=Command.Progress.NOT_EXECUTED, finished_at=utc_now(), reason="It was gone.")
+    assert steps()[-1] == ("refused", "refused")
+    assert "It was gone." in client.get(f"{APPS}{app.pk}/live/").text
+    Command.objects.update(state=Command.Progress.EXECUTED)
+    assert steps()[-1] == ("done", "done")
+
+
+def test_failures_are_cleared_by_who_may_switch_apps() -> None:
+    app = make_app(is_enabled=True, failures_in_a_row=2)
+    page = f"{APPS}{app.pk}/live/"
+    assert "2 failures in a row of 3 that disable it" in signed_in("viewer").get(page).text
+    assert 'value="CLEAR"' not in signed_in("viewer").get(page).text
+    assert 'value="CLEAR"' in signed_in("operator").get(page).text
+    assert press(app, "CLEAR", role="viewer").status_code == 403
+    assert messages_of(press(app, "CLEAR")) == [
+        "The failures of examples.shop.books are cleared: they are counted from zero."
+    ]
+    app.refresh_from_db()
+    assert (app.failures_in_a_row, app.is_enabled) == (0, True)
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.before) == ("app.failures_cleared", {"failures_in_a_row": 2, "fatal": "NONE"})
+    assert messages_of(press(app, "CLEAR")) == ["examples.shop.books has no failures to clear."]
+
+
+def test_clearing_takes_back_that_the_platform_disabled_an_app_but_decides_no_trial() -> None:
+    app = make_app(fatal="FAILED", fatal_reason="3 runs in a row failed.", fatal_at=utc_now(), is_on_trial=True)
+    assert messages_of(press(app, "CLEAR")) == ["examples.shop.books is on trial: its next run decides."]
+    App.objects.update(is_on_trial=False)
+    press(app, "CLEAR")
+    app.refresh_from_db()
+    assert (app.fatal, app.fatal_reason, app.fatal_at, app.is_enabled) == ("NONE", "", None, False)
+    press(app, "ENABLE")
+    app.refresh_from_db()
+    assert (app.is_enabled, app.is_on_trial) == (True, False)
+
+
+def test_due_times_are_told_in_the_zone_of_who_reads_as_well() -> None:
+    app = make_app(is_enabled=True, schedule="CRON", cron="30 2 * * *", time_zone="Asia/Tokyo")
+    page = signed_in("viewer").get(f"{APPS}{app.pk}/live/")
+    assert [due.here.endswith("17:30:00") for due in page.context["page"].due] == [True] * 5
+    App.objects.update(time_zone="UTC")
+    assert [due.here for due in signed_in("viewer").get(f"{APPS}{app.pk}/live/").context["page"].due] == [""] * 5
+
+
+def test_the_tabs_of_the_list_count_how_apps_stand() -> None:
+    client = signed_in("viewer")
+    assert "startcollector" in client.get(APPS).text
+    make_app("a.b.silent", is_enabled=True)
+    make_run(make_app("a.b.busy", is_enabled=True), State.RUNNING)
+    make_run(make_app("a.b.bad", failures_in_a_row=2, fatal="FAILED"), State.FAILED)
+
+    def counts(query: str = "") -> dict[str, int | None]:
+        return {tab.title: tab.count for tab in client.get(APPS + query).context["cl"].shown_tabs}
+
+    told = {"Queued or running": 1, "Failing": 1, "Disabled by the platform": 1, "Enabled": 2, "Disabled": 1}
+    assert counts() == {"All": None, **told, "Never ran": 1}
+    assert counts("?is_enabled__exact=0")["Enabled"] == 0
+    assert set(counts("?q=busy").values()) == {None}
+    tabs = client.get(f"{APPS}?standing=failing&is_enabled__exact=0&p=1").context["cl"].shown_tabs
+    assert [tab.title for tab in tabs if tab.is_current] == ["Failing"]
+    for tab in tabs:
+        codes = {app.code for app in client.get(f"{APPS}{tab.url}").context["cl"].result_list}
+        assert codes <= {"a.b.bad"}, tab.title
+    assert "Nothing matches." in client.get(f"{APPS}?standing=running&is_enabled__exact=0").text

@@ -20,6 +20,7 @@ from apps.console.log_stream.hub import Hub
 from apps.console.log_stream.reader import Reader
 from apps.console.log_stream.viewer import WAITING_BYTES, Viewer, data_frame
 from apps.console.log_viewer.rows import LineBatch
+from apps.console.sockets.passes import Pass
 from apps.runtime.models import Runtime, State
 from apps.runtime.wakeups import wakeup_group
 from tests.integration.factories import make_app, make_run
@@ -83,7 +84,7 @@ def run() -> Runtime:
 @pytest.fixture
 def visitor(run: Runtime) -> Visitor:
     person = make_person("viewer")
-    return Visitor(session_of(person), person.pk, run.pk)
+    return Visitor(Pass(session_of(person), person.pk), run.pk)
 
 
 @pytest.fixture
@@ -262,7 +263,7 @@ def test_what_waits_for_one_client_is_bounded() -> None:
         async def never(_message: dict[str, Any]) -> None:
             await asyncio.Event().wait()
 
-        viewer = Viewer(Visitor("slow", 0, "run"), never)
+        viewer = Viewer(Visitor(Pass("slow", 0), "run"), never)
         viewer.sender = asyncio.create_task(viewer.send_offered())
         frame = data_frame("run", 0, b'"' + b"x" * 100_000 + b'"')
         taken = 0
@@ -279,7 +280,7 @@ def test_what_waits_for_one_client_is_bounded() -> None:
 
 def test_permissions_of_any_number_of_viewers_are_three_questions(django_assert_num_queries: Any) -> None:
     people = [make_person("viewer", name=f"reader {number}") for number in range(10)]
-    visitors = [Visitor(session_of(person), person.pk, "run") for person in people]
+    visitors = [Visitor(Pass(session_of(person), person.pk), "run") for person in people]
     User.objects.filter(pk=people[3].pk).update(is_active=False)
     people[4].groups.clear()
     with django_assert_num_queries(3):
@@ -291,7 +292,7 @@ def test_who_reads_by_a_grant_follows_those_runs_and_stops_with_it() -> None:
     own, foreign = make_run(make_app("shop.books.list")), make_run(make_app("news.daily.list"))
     person = make_person()
     given = grant(person, "viewer", own.app)
-    here, there = (Visitor(session_of(person), person.pk, run.pk) for run in (own, foreign))
+    here, there = (Visitor(Pass(session_of(person), person.pk), run.pk) for run in (own, foreign))
 
     assert refused([here, there]) == {there: NOT_ALLOWED}
     given.delete()
@@ -301,7 +302,7 @@ def test_who_reads_by_a_grant_follows_those_runs_and_stops_with_it() -> None:
 def test_who_left_or_chose_another_password_is_signed_out() -> None:
     run = make_run(make_app())
     gone, changed = make_person("viewer", name="gone"), make_person("viewer", name="changed")
-    visitors = [Visitor(session_of(person), person.pk, run.pk) for person in (gone, changed)]
+    visitors = [Visitor(Pass(session_of(person), person.pk), run.pk) for person in (gone, changed)]
     assert refused(visitors) == {}
 
     gone.is_active = False

@@ -15,7 +15,7 @@ import redis
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.db import connections
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
@@ -25,6 +25,7 @@ from apps.runtime.wakeups import Wakeups, wakeup_group
 from tests.integration.factories import make_app, make_run
 from tests.integration.log_lines import say, session_of
 from tests.integration.people import make_person
+from tests.services.sockets import ended, frame, how_it_ended, open_socket, status_of
 from tests.services.web import WebProcess
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -55,34 +56,14 @@ def follow(web: WebProcess, run: Runtime) -> Follow:
     @contextmanager
     def follow(after: int | None = None, *, key: str | None = None, **options: Any) -> Iterator[ClientConnection]:
         key = key or session_of(User.objects.filter(username="viewer").first() or make_person("viewer"))
-        with open_socket(web, run.pk, key, after=after, **options) as socket:
+        with open_socket(web, path_of(run.pk, after), key, **options) as socket:
             yield socket
 
     return follow
 
 
-def open_socket(
-    web: WebProcess, run_id: str, key: str, *, after: int | None = None, origin: Any = "own", **options: Any
-) -> ClientConnection:
-    query = "" if after is None else f"?after={after}"
-    socket: ClientConnection = connect(
-        f"ws://127.0.0.1:{web.port}{ADDRESS.format(run_id)}{query}",
-        origin=Origin(web.url) if origin == "own" else origin,
-        additional_headers={"Cookie": f"sessionid={key}"} if key else {},
-        compression=None,
-        **options,
-    )
-    return socket
-
-
-def frame(socket: ClientConnection, kind: str, timeout: float = 10) -> dict[str, Any]:
-    """The next frame of a kind."""
-    deadline = time.monotonic() + timeout
-    while True:
-        found: dict[str, Any] = json.loads(socket.recv(timeout=max(0.01, deadline - time.monotonic())))
-        assert found.keys() == {"type", "seq", "at", "data"}
-        if found["type"] == kind:
-            return found
+def path_of(run_id: str, after: int | None = None) -> str:
+    return ADDRESS.format(run_id) + ("" if after is None else f"?after={after}")
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -102,49 +83,25 @@ def numbers(socket: ClientConnection, upto: int, timeout: float = 15) -> list[in
     return heard
 
 
-def ended(socket: ClientConnection, timeout: float) -> tuple[int, str]:
-    """How the server closed it: code and reason."""
-    deadline = time.monotonic() + timeout
-    return how_it_ended(lambda: socket.recv(timeout=max(0.01, deadline - time.monotonic())))
-
-
-def how_it_ended(hear: Callable[[], object]) -> tuple[int, str]:
-    """Hear until the server closes; its code and reason."""
-    try:
-        while True:
-            hear()
-    except ConnectionClosed as closed:
-        return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (0, "no word")
-
-
-def status_of(web: WebProcess, run_id: str, key: str, **options: Any) -> int:
-    """The HTTP status with which a handshake is refused; 101 when it is not."""
-    try:
-        with open_socket(web, run_id, key, **options):
-            return 101
-    except InvalidStatus as refused:
-        return refused.response.status_code
-
-
 def test_nobody_gets_in_who_is_not_signed_in(web: WebProcess, run: Runtime) -> None:
-    assert status_of(web, run.pk, "") == 403
-    assert status_of(web, run.pk, "made-up-key") == 403
+    assert status_of(web, path_of(run.pk), "") == 403
+    assert status_of(web, path_of(run.pk), "made-up-key") == 403
 
 
 def test_it_asks_for_the_permission(web: WebProcess, run: Runtime) -> None:
-    assert status_of(web, run.pk, session_of(make_person())) == 403
-    assert status_of(web, run.pk, session_of(make_person("viewer"))) == 101
+    assert status_of(web, path_of(run.pk), session_of(make_person())) == 403
+    assert status_of(web, path_of(run.pk), session_of(make_person("viewer"))) == 101
 
 
 def test_people_outside_of_the_staff_stay_outside(web: WebProcess, run: Runtime) -> None:
     person = make_person("viewer")
     key = session_of(person)
     User.objects.filter(pk=person.pk).update(is_staff=False)
-    assert status_of(web, run.pk, key) == 403
+    assert status_of(web, path_of(run.pk), key) == 403
 
 
 def test_there_must_be_such_a_run(web: WebProcess) -> None:
-    assert status_of(web, "0" * 32, session_of(make_person("viewer"))) == 403
+    assert status_of(web, path_of("0" * 32), session_of(make_person("viewer"))) == 403
 
 
 def test_another_address_is_refused(web: WebProcess) -> None:
@@ -165,7 +122,7 @@ def test_another_address_is_refused(web: WebProcess) -> None:
 )
 def test_pages_of_other_sites_are_refused(web: WebProcess, run: Runtime, origin: str | None) -> None:
     named = origin.format(port=web.port) if origin else None
-    assert status_of(web, run.pk, session_of(make_person("viewer")), origin=named) == 403
+    assert status_of(web, path_of(run.pk), session_of(make_person("viewer")), origin=named) == 403
 
 
 def test_lines_behind_the_cursor_arrive_in_order(run: Runtime, follow: Follow) -> None:

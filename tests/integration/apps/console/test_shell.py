@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from django.contrib import admin
-from django.core.cache import cache
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
@@ -67,7 +66,7 @@ def test_with_many_tables_the_sidebar_leads_to_the_list_of_all(monkeypatch: pyte
     found = titles("viewer")
     assert "All 40 tables" in found
     assert "Books (a.b.c0)" in found
-    assert len(found) < 30
+    assert sum(title.startswith("Books (") for title in found) == navigation.TABLES_SHOWN
 
 
 def test_the_list_of_tables_names_each_with_its_app() -> None:
@@ -84,26 +83,6 @@ def test_every_model_with_a_page_opens_its_list_and_its_search() -> None:
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
         assert client.get(url).status_code == 200, url
         assert client.get(f"{url}?q=anything").status_code == 200, url
-
-
-@pytest.mark.usefixtures("valkey_socket")
-def test_the_command_palette_finds_apps_and_runs_for_those_who_may_see_them() -> None:
-    cache.clear()
-    app = make_app()
-    run = make_run(app, State.RUNNING)
-    by_code, by_id = "/admin/search/?extended=1&s=Shop", f"/admin/search/?extended=1&s={run.pk[:6]}"
-    viewer, nobody = signed_in("viewer"), signed_in("")
-    assert f"/admin/registry/app/{app.pk}/change/" in viewer.get(by_code).text
-    assert f"/admin/runtime/runtime/{run.pk}/change/" in viewer.get(by_id).text
-    assert "/change/" not in nobody.get(by_code).text + nobody.get(by_id).text
-
-
-@pytest.mark.usefixtures("valkey_socket")
-def test_the_command_palette_does_not_load_everything_that_matches() -> None:
-    cache.clear()
-    for number in range(50):
-        make_app(f"prices.acme.app{number:02}")
-    assert signed_in("viewer").get("/admin/search/?extended=1&s=acme").text.count("/change/") == 20
 
 
 def test_a_periodic_task_can_be_edited_but_only_run_by_those_who_may_change_it() -> None:

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from apps.accounts.models import AuditEntry
 from apps.core.encryption.fields import EncryptedTextField
 from apps.core.encryption.keys import EncryptionError, Key, keys_as_text
 from apps.core.encryption.ring import current_ring
@@ -175,6 +176,16 @@ class TestTheCommand:
         assert current_ring().keys == (new,)
         assert everything() == before
         assert "Everything opens." in self.say(capsys, "check")
+        entries = AuditEntry.objects.order_by("pk")
+        assert [(entry.action, entry.subject, entry.source) for entry in entries] == [
+            ("keys.added", new.id, "SHELL"),
+            *[("secrets.rotated", new.id, "SHELL")] * 3,
+            ("keys.retired", OLD.id, "SHELL"),
+        ]
+        assert [entry.details for entry in entries][1] == {"count": 3, "unreadable": 0}
+        assert not any(
+            word in str(vars(entry)) for entry in entries for word in ("value 0", "secret of", new.as_text())
+        )
 
     def test_a_key_that_is_in_use_is_not_retired(self, keys: Path, capsys: pytest.CaptureFixture[str]) -> None:
         fill(1)

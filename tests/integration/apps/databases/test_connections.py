@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections
 from pytest_django import DjangoAssertNumQueries
 
+from apps.accounts.models import AuditEntry
 from apps.core.encryption.fields import Sealed
 from apps.databases.connectors import connector_of
 from apps.databases.loading import UnusableConnection, forget, use
@@ -245,6 +246,7 @@ def test_in_the_shell(tmp_path: Path) -> None:
     call_command("connection", "test", "warehouse", stdout=StringIO())
     row.refresh_from_db()
     assert row.test_outcome == "WORKS"
+    assert AuditEntry.objects.get(action="connection.tested").source == "SHELL"
     said = StringIO()
     call_command("connection", "list", stdout=said)
     assert said.getvalue().startswith("warehouse            SQLite")

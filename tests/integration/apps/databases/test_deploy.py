@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connections, router
 
+from apps.accounts.models import AuditEntry
 from apps.databases.loading import forget
 from apps.databases.models import Connection
 from apps.runtime.models import State
@@ -57,6 +59,10 @@ def tables() -> list[str]:
     return [name for name in connections["warehouse"].introspection.table_names() if name == TABLE]
 
 
+def told() -> list[str]:
+    return list(AuditEntry.objects.order_by("pk").values_list("action", flat=True))
+
+
 def seed_file(folder: Path, monkeypatch: pytest.MonkeyPatch, rows: Any) -> None:
     (folder / "fixtures").mkdir()
     (folder / "fixtures" / "seed.json").write_text(rows if isinstance(rows, str) else json.dumps(rows))
@@ -97,6 +103,13 @@ def test_dropping_asks_says_what_goes_and_can_be_undone_by_nobody(monkeypatch: p
     deploy("recreate", CODE, "--confirm", CODE)
     assert tables() == [TABLE]
     assert Book.objects.count() == 0
+    assert told() == ["tables.created", "tables.dropped", "tables.created"]
+    last = AuditEntry.objects.latest("pk")
+    assert (last.source, last.subject, last.details["connection"]) == ("SHELL", CODE, "warehouse")
+    assert last.actor_name == getpass.getuser()
+    deploy("plan", CODE)
+    deploy("create", CODE)
+    assert len(told()) == 3
 
 
 @pytest.mark.usefixtures("warehouse")
@@ -127,6 +140,8 @@ def test_seeding_adds_what_is_not_there(warehouse: Connection, tmp_path: Path, m
     Book.objects.create(**book(1, title="collected"))
     assert deploy("seed", CODE) == f"{CODE}: 1 added\n"
     assert deploy("seed", CODE) == f"{CODE}: 0 added\n"
+    assert told() == ["tables.created", "tables.seeded"]
+    assert AuditEntry.objects.get(action="tables.seeded").details == {"added": 1}
     assert sorted(Book.objects.values_list("title", flat=True)) == ["collected", "seeded"]
     # A seeded row is like a collected one.
     assert all(len(sha) == 64 for sha in Book.objects.values_list("sha", flat=True))

@@ -95,7 +95,7 @@ def test_a_list_of_errors_takes_as_many_queries_however_long_it_is(django_assert
     for number in range(12):
         make_group(BOOKS, "examples.shop.pens", fingerprint=f"{number:032x}")
 
-    with django_assert_num_queries(7):  # session, user, two for permissions, groups, their apps, the codes
+    with django_assert_num_queries(6):  # session, user, two for permissions, groups, their apps with the codes
         assert len(client.get("/api/v1/errors").json()["items"]) == 12
 
 

@@ -11,7 +11,8 @@ from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from apps.logs.group_models import ErrorGroup, ErrorGroupApp
-from apps.logs.groups import SnoozeIsOver, apply_groups, in_inbox, reopen_groups, resolve_groups, snooze_groups
+from apps.logs.groups import apply_groups, in_inbox
+from apps.logs.inbox import SnoozeIsOver, reopen_groups, resolve_groups, snooze_groups
 from apps.logs.storage import Line, Origin, line_from_frame
 from apps.runtime.models import State
 from collectors.toolkit.journal import Frame
@@ -21,6 +22,7 @@ from tests.integration.people import make_person, messages_of, signed_in
 pytestmark = pytest.mark.django_db(databases="__all__")
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BY: Any = {"actor": None, "source": "ADMIN"}
 ERRORS = "/admin/logs/errorgroup/"
 
 
@@ -105,7 +107,7 @@ def test_shippers_count_at_the_same_time_without_losing_one_or_waiting_for_ever(
 
 def test_a_resolved_error_comes_back_when_it_happens_again_and_not_before() -> None:
     apply_groups([line(minute=1)])
-    assert resolve_groups(ErrorGroup.objects.all(), now=NOW + timedelta(minutes=10)) == 1
+    assert resolve_groups(ErrorGroup.objects.all(), now=NOW + timedelta(minutes=10), **BY) == 1
     apply_groups([line(minute=5)])  # happened before it was resolved, and was shipped late
     assert group().state == "RESOLVED"
     apply_groups([line(minute=11)])
@@ -115,7 +117,7 @@ def test_a_resolved_error_comes_back_when_it_happens_again_and_not_before() -> N
 
 def test_a_snoozed_error_stays_out_of_the_inbox_until_its_time() -> None:
     apply_groups([line("a"), line("b")])
-    snooze_groups(ErrorGroup.objects.filter(pk="a" * 32), until=NOW + timedelta(days=1), now=NOW)
+    snooze_groups(ErrorGroup.objects.filter(pk="a" * 32), until=NOW + timedelta(days=1), now=NOW, **BY)
     apply_groups([line("a", minute=3)])
 
     def inbox(now: datetime) -> set[str]:
@@ -123,10 +125,10 @@ def test_a_snoozed_error_stays_out_of_the_inbox_until_its_time() -> None:
 
     assert inbox(NOW) == {"b" * 32}
     assert inbox(NOW + timedelta(days=1)) == {"a" * 32, "b" * 32}
-    assert reopen_groups(ErrorGroup.objects.all()) == 2
+    assert reopen_groups(ErrorGroup.objects.all(), now=NOW, **BY) == 2
     assert len(inbox(NOW)) == 2
     with pytest.raises(SnoozeIsOver):
-        snooze_groups(ErrorGroup.objects.all(), until=NOW, now=NOW)
+        snooze_groups(ErrorGroup.objects.all(), until=NOW, now=NOW, **BY)
 
 
 def test_the_page_shows_the_inbox_with_apps_and_links() -> None:
@@ -134,7 +136,7 @@ def test_the_page_shows_the_inbox_with_apps_and_links() -> None:
     apply_groups(
         [line(app=run.app_id, run=run.pk, minute=3, event="<b>daring</b>"), line("b", event="of the platform")]
     )
-    resolve_groups(ErrorGroup.objects.filter(pk="b" * 32), now=NOW + timedelta(days=1))
+    resolve_groups(ErrorGroup.objects.filter(pk="b" * 32), now=NOW + timedelta(days=1), **BY)
     client = signed_in("viewer")
     page = client.get(ERRORS).text
     assert "&lt;b&gt;daring&lt;/b&gt;" in page

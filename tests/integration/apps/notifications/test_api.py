@@ -52,7 +52,7 @@ def test_a_test_is_sent_and_says_how_it_went() -> None:
         assert "500" in failed["error"]
     history = signed_in("admin").get("/api/v1/deliveries", {"channel": channel.pk}).json()["items"]
     assert [message["state"] for message in history] == ["FAILED", "SENT"]
-    assert AuditEntry.objects.filter(action="api.testChannel").count() == 2
+    assert AuditEntry.objects.filter(action="channel.tested").count() == 2
 
 
 def test_a_message_that_failed_is_sent_again() -> None:

@@ -66,7 +66,7 @@ def test_a_channel_that_is_pointed_elsewhere_in_the_database_does_not_give_its_s
         channel = Channel.objects.get()
         with pytest.raises(CannotOpen):
             _ = channel.secret
-        delivery = send_test(channel, now=utc_now())
+        delivery = send_test(channel, actor=None, source="ADMIN", now=utc_now())
         assert server.posts == []
     assert delivery.state == Delivery.State.FAILED
     assert delivery.error == (

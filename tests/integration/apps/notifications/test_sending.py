@@ -168,9 +168,9 @@ def test_messages_to_a_channel_that_was_disabled_are_skipped_and_can_be_sent_aga
         assert send_due(now=utc_now()) == 0
         assert Delivery.objects.get().state == State.SKIPPED
         Channel.objects.update(is_enabled=True)
-        assert retry_deliveries(pks=[Delivery.objects.get().pk], now=utc_now()) == 1
+        assert retry_deliveries(pks=[Delivery.objects.get().pk], actor=None, source="ADMIN", now=utc_now()) == 1
         assert send_due(now=utc_now()) == 1
-        assert retry_deliveries(pks=[Delivery.objects.get().pk], now=utc_now()) == 0
+        assert retry_deliveries(pks=[Delivery.objects.get().pk], actor=None, source="ADMIN", now=utc_now()) == 0
     assert channel.deliveries.get().attempts == 1
 
 
@@ -307,8 +307,8 @@ def test_any_service_of_apprise_takes_messages() -> None:
 def test_a_test_is_sent_at_once_even_to_a_channel_that_is_off() -> None:
     with hook() as server:
         channel = webhook(server, is_enabled=False, kinds=["FAILED"])
-        assert send_test(channel, now=utc_now()).state == State.SENT
+        assert send_test(channel, actor=None, source="ADMIN", now=utc_now()).state == State.SENT
         server.status = 404
-        failed = send_test(channel, now=utc_now())
+        failed = send_test(channel, actor=None, source="ADMIN", now=utc_now())
     assert (failed.state, failed.error) == (State.FAILED, "127.0.0.1 answered 404.")
     assert len(server.posts) == 2

@@ -349,6 +349,9 @@ def test_the_command_lists_what_waits_and_refuses_what_makes_no_sense() -> None:
         with pytest.raises(CommandError, match=words):
             quality(*arguments)
     assert "is let through" in quality("let-through", LABEL)
+    assert quality("discard", "--all").startswith("1 discarded")
+    entries = AuditEntry.objects.filter(source="SHELL", action__startswith="quality.").order_by("pk")
+    assert [entry.action for entry in entries] == ["quality.let_through", "quality.discarded"]
 
 
 _books = st.lists(st.tuples(st.integers(0, 5), st.sampled_from([1, 2, 500, None, "many"])), min_size=1, max_size=8)

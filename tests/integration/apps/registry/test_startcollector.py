@@ -192,6 +192,14 @@ def test_it_refuses_a_folder_in_which_nobody_looks_for_sources(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+def test_who_wrote_a_source_stands_in_the_audit(project: Path) -> None:
+    written = "AuditEntry.objects.filter(action='app.source_written').values_list('action', 'source')"
+    asked = f"from apps.accounts.models import AuditEntry; print(*{written})"
+    done = run(project, "manage.py", "shell", "--no-imports", "--command", asked)
+
+    assert done.stdout.strip() == " ".join([str(("app.source_written", "SHELL"))] * len(KINDS)), done.stderr
+
+
 def test_a_refusal_is_one_line_and_exit_code_2(project: Path) -> None:
     done = run(project, "manage.py", "startcollector", "Shop", "a", "b")
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
@@ -46,9 +47,9 @@ def test_the_lists_cost_the_same_for_one_and_for_many(django_assert_num_queries:
     for _ in range(60):
         make_run(app, State.SUCCEEDED)
         issue_command(app, Command.Verb.DISABLE, source=Command.Source.ADMIN)
-    for url in (RUNS, COMMANDS):
+    for url, tabs in ((RUNS, 1), (COMMANDS, 0)):
         client.get(url)
-        with django_assert_num_queries(5):  # session, user, count, page, apps of the filter
+        with django_assert_num_queries(6 + tabs):  # session, user, kept views, count, page, apps of the filter
             assert client.get(url).status_code == 200
 
 
@@ -65,6 +66,38 @@ def test_a_huge_table_is_not_counted_to_its_end(monkeypatch: pytest.MonkeyPatch)
     assert "and more: search or filter to reach them" in page
     assert client.get(f"{RUNS}?p=2").status_code == 200
     assert "and more" not in client.get(f"{RUNS}?state=live").text
+
+
+def test_the_tabs_count_runs_by_state_and_not_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.core.tabs.MOST", 3)
+    books, docs = make_app(), make_app("examples.debian.python_docs")
+    for state in (State.SUCCEEDED,) * 5 + (State.FAILED, State.RUNNING):
+        make_run(books, state)
+    make_run(docs, State.TIMED_OUT)
+    client = signed_in("viewer")
+
+    def counts(query: str = "") -> dict[str, str]:
+        tabs = client.get(RUNS + query).context["cl"].shown_tabs
+        return {tab.title: f"{tab.count}{'+' * tab.is_more}" for tab in tabs if tab.count}
+
+    assert counts() == {"Queued or live": "1", "Gone wrong": "2", "succeeded": "3+", "failed": "1"}
+    assert counts(f"?app__id__exact={docs.pk}&state=SUCCEEDED") == {"Gone wrong": "1"}
+    assert "3+" in client.get(RUNS).text
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="of the database that has millions of runs")
+def test_counting_tabs_reads_the_index_by_state() -> None:
+    app = make_app()
+    now = utc_now()
+    rows = [
+        Runtime(app=app, state=state, trigger="ADMIN", queued_at=now, ended_at=now)
+        for state in [State.SUCCEEDED] * 3000 + [State.FAILED] * 10
+    ]
+    Runtime.objects.bulk_create(rows)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE runtime_runtime")
+    plan = Runtime.objects.filter(state=State.FAILED).order_by().values("pk")[:1001].explain()
+    assert "run_by_state" in plan
 
 
 def test_runs_are_found_by_state_app_and_id() -> None:
@@ -123,9 +156,9 @@ def test_the_page_costs_a_fixed_number_of_queries(django_assert_num_queries: Dja
     say(run, 500)
     client = signed_in()
     page_of(run, client)
-    with django_assert_num_queries(5):  # session, user, run, log lines, commands
+    with django_assert_num_queries(6):  # session, user, run, log lines, commands, rows that changed
         page_of(run, client)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         client.get(f"{RUNS}{run.pk}/live/")
 
 
@@ -200,17 +233,6 @@ def test_who_has_no_role_sees_no_run() -> None:
         assert client.get(RUNS + path).status_code == 403
 
 
-def test_many_runs_are_stopped_and_what_failed_is_told() -> None:
-    app, other = make_app(), make_app("examples.debian.python_docs")
-    waiting, ended = make_run(app), make_run(other, State.SUCCEEDED)
-    chosen = {"action": "stop_runs", "_selected_action": [waiting.pk, ended.pk]}
-    response = signed_in("operator").post(RUNS, chosen, follow=True)
-    assert messages_of(response) == [
-        "Asked 1 of 2 runs to stop.",
-        "Not stopped: examples.debian.python_docs is not running.",
-    ]
-
-
 def test_a_viewer_is_offered_no_action_and_one_sent_anyway_does_nothing() -> None:
     run = make_run(make_app())
     client = signed_in("viewer")
@@ -270,7 +292,7 @@ def test_commands_are_filtered_and_cost_the_same_for_one_and_for_many(
             issue_command(app, Command.Verb.START, source=source)
     address = "/admin/runtime/command/"
     client.get(address)
-    with django_assert_num_queries(5):  # session, user, count, page, apps of the filter
+    with django_assert_num_queries(6):  # session, user, kept views, count, page, apps of the filter
         page = client.get(address)
     assert "is disabled; enable it first" in page.text
     assert page.context["cl"].result_count == 30

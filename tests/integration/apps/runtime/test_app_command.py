@@ -43,7 +43,7 @@ def test_an_unknown_app_is_answered_with_what_was_meant() -> None:
     make_app()
     assert refused("start", "examples.shop.bokks") == (
         2,
-        "There is no app examples.shop.bokks. Did you mean examples.shop.books?",
+        "There is no app examples.shop.bokks. Did you mean examples.shop.books or examples.shop.shelf?",
     )
     assert refused("start", "books") == (2, "There is no app books. Did you mean examples.shop.books?")
 
@@ -63,6 +63,7 @@ def test_a_bad_request_ends_with_2(words: list[str], text: str) -> None:
     make_app(is_enabled=True)
     typed("disable", BOOKS, "--key", "k")
     typed("enable", BOOKS)
+    assert AuditEntry.objects.get(action="app.enabled").source == "SHELL"
     code, message = refused(*words)
     assert code == 2
     assert text in message
@@ -173,7 +174,7 @@ def test_what_an_app_is_set_to_means_what_it_means_in_the_form() -> None:
     assert app.next_run_at is not None
     assert "cron = 30 2 * * *" in out
     entry = AuditEntry.objects.get()
-    assert (entry.action, entry.details["cron"]) == ("app.changed", ["", "30 2 * * *"])
+    assert (entry.action, entry.before["cron"], entry.after["cron"]) == ("app.changed", "", "30 2 * * *")
     assert typed("set", BOOKS, "cron=30 2 * * *") == f"{BOOKS}: nothing to change.\n"
     assert AuditEntry.objects.count() == 1
 

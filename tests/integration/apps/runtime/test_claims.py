@@ -12,6 +12,7 @@ import pytest
 from django.db import IntegrityError, connections
 from pytest_django import DjangoAssertNumQueries
 
+from apps.accounts.models import AuditEntry
 from apps.core.clock import utc_now
 from apps.registry.models import App
 from apps.runtime.claims import AppIsLive, begin, claim_runs, end_lost_runs, open_run
@@ -31,6 +32,8 @@ def test_a_run_by_hand_takes_a_slot_and_the_next_epoch() -> None:
     run.refresh_from_db()
     assert (run.state, run.slot, run.epoch, run.trigger, run.args) == ("STARTING", 0, 1, "SHELL", {"a": 1})
     assert run.pid == identify_self().pid
+    entry = AuditEntry.objects.get(action="app.run_by_hand")
+    assert (entry.source, entry.subject, entry.details) == ("SHELL", app.code, {"run": run.pk})
 
 
 def test_an_app_that_is_live_is_refused_with_the_run_that_is_in_the_way() -> None:

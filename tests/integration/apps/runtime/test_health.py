@@ -115,6 +115,10 @@ def test_figures_are_for_who_has_the_token_the_address_or_the_permission(setting
     settings.DC_METRICS_ALLOW = ["10.0.0.0/8", "127.0.0.1/32"]
     assert Client(REMOTE_ADDR="127.0.0.1").get("/metrics").status_code == 200
     assert Client(REMOTE_ADDR="192.168.1.1").get("/metrics").status_code == 401
+    settings.DC_PROXY_COUNT = 1
+    proxied = Client(REMOTE_ADDR="127.0.0.1")
+    assert proxied.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1, 192.0.2.7"}).status_code == 401
+    assert proxied.get("/metrics", headers={"X-Forwarded-For": "192.0.2.7, 127.0.0.1"}).status_code == 200
 
 
 def test_figures_say_how_the_platform_does(settings: Any, manager: None, django_assert_max_num_queries: Any) -> None:

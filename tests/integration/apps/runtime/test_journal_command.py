@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
+from apps.accounts.models import AuditEntry
 from apps.logs.models import Log
 from apps.runtime.journals import journal_root, open_journal
 from apps.runtime.models import Runtime, State
@@ -45,6 +46,8 @@ def test_status_names_what_is_not_in_the_database_and_replay_brings_it_in(run: R
     assert f"{run.pk}/{writer.id}.journal  not shipped yet  {size} of {size} bytes to ship" in said
     assert "5 frames shipped, 3 of them log lines." in journal("replay")
     assert Log.objects.count() == 3
+    entry = AuditEntry.objects.get(action="journals.replayed", source="SHELL")
+    assert entry.details == {"frames": 5, "lines": 3}
     assert "1 journals below" in journal("status")
     assert "0 of them not done; 0 bytes to ship." in journal("status")
     (row,) = json.loads(journal("status", "--json"))
@@ -67,6 +70,8 @@ def test_repair_cuts_the_torn_end_of_a_dead_writer_and_keeps_it(run: Runtime) ->
     assert writer.path.read_bytes() == whole
     assert b"0badc0de {torn" in writer.path.with_suffix(".damaged").read_bytes()
     assert "0 journals repaired." in journal("repair")
+    entry = AuditEntry.objects.get(action="journals.repaired", source="SHELL")
+    assert list(entry.details["cut"].values()) == [14]
 
 
 def test_repair_leaves_a_living_writer_alone(run: Runtime) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 
 from apps.accounts.models import AuditEntry, User
 from apps.core.clock import utc_now
@@ -117,6 +118,11 @@ def test_retention_purges_what_is_due_shows_it_before_and_waits_for_live_runs() 
     assert (counts(later)["apps"], counts(live)["apps"]) == (1, 1)
 
 
+def written() -> QuerySet[AuditEntry]:
+    """The audit, in order, but for the command that `app_with_everything` comes with."""
+    return AuditEntry.objects.exclude(action="app.start_asked").order_by("pk")
+
+
 def test_who_took_an_app_away_stands_written_when_the_app_is_gone() -> None:
     app, now = app_with_everything(), utc_now()
     olga = User.objects.create_user("olga")
@@ -127,17 +133,18 @@ def test_who_took_an_app_away_stands_written_when_the_app_is_gone() -> None:
     lifecycle.cancel_removal(app, now=now, **who)  # nothing happens, and nothing is said
     list(lifecycle.purge_app(app, now=now, **who))
     olga.delete()
-    entries = AuditEntry.objects.order_by("pk")
+    entries = written()
     assert [entry.action for entry in entries] == [
         "app.unmanaged",
+        "app.disabled",
         "app.removal_requested",
         "app.removal_cancelled",
         "app.purge_begun",
         "app.purged",
     ]
     assert {(entry.subject, entry.actor_name, entry.source) for entry in entries} == {(app.code, "olga", "ADMIN")}
-    assert entries[1].details == {"remove_after": (now + timedelta(days=7)).isoformat()}
-    assert entries[4].details["deleted"]["runs"] == 2
+    assert entries[2].details == {"remove_after": (now + timedelta(days=7)).isoformat()}
+    assert entries[5].details["deleted"]["runs"] == 2
 
 
 def test_what_comes_from_a_shell_or_from_retention_says_so() -> None:
@@ -145,7 +152,7 @@ def test_what_comes_from_a_shell_or_from_retention_says_so() -> None:
     lifecycle.unmanage(shell, source=SHELL, now=now)
     App.objects.filter(pk=due.pk).update(remove_after=now - timedelta(seconds=1))
     sweep(now=now, sleep=lambda _seconds: None)
-    said = list(AuditEntry.objects.order_by("pk").values_list("action", "source", "actor_name"))
+    said = list(written().values_list("action", "source", "actor_name"))
     assert said[0][:2] == ("app.unmanaged", "SHELL")
     assert said[0][2]
     assert said[1:] == [("app.purge_begun", "PLATFORM", ""), ("app.purged", "PLATFORM", "")]
@@ -156,4 +163,4 @@ def test_a_purge_that_is_refused_is_not_said_to_have_begun() -> None:
     make_run(app, State.RUNNING)
     with pytest.raises(lifecycle.StillRunning):
         list(lifecycle.purge_app(app, source=SHELL, now=utc_now()))
-    assert not AuditEntry.objects.exists()
+    assert not written().exists()

@@ -320,8 +320,11 @@ def test_the_command_prints_the_same_numbers_whether_it_deletes_or_not() -> None
     looked = printed("--dry-run")
     assert looked[-1] == "Nothing was deleted. A sweep now deletes 251 rows and 1 files."
     assert Log.objects.count() == 261
+    assert not AuditEntry.objects.exists()
     deleted = printed()
 
+    entry = AuditEntry.objects.get(action="platform.swept", source="SHELL")
+    assert (sum(entry.details["deleted"].values()), entry.details["files"]) == (251, 1)
     assert looked[:-1] == deleted[:-1]
     assert deleted[-1] == "Deleted 251 rows and 1 files."
     assert Log.objects.count() == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,11 @@ def test_its_requests_are_told_by_status_and_by_host() -> None:
     assert run.request_p95_ms is not None
     assert run.request_p95_ms > 0
     page = signed_in("viewer").get(f"/admin/runtime/runtime/{run.pk}/change/").content.decode()
-    assert "3 2xx, 1 4xx" in page
-    assert "<dt>127.0.0.1</dt><dd>4, 1 failed" in page
+    rows = re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)
+    cells = [[cell for cell in re.sub(r"<[^>]*>", "|", row).split("|") if cell.strip()] for row in rows]
+    assert ["200", "3"] in cells
+    assert ["404", "1"] in cells
+    assert ["127.0.0.1", "4", "1"] in [row[:3] for row in cells]
 
 
 def merge_and_fail(context: Context) -> None:

@@ -1,0 +1,1 @@
+"""What changes on pages, over one WebSocket for each open page (docs/api.md, "WebSockets")."""

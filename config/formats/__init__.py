@@ -1,0 +1,1 @@
+"""How languages write moments: Django looks for a module of each."""
