@@ -50,6 +50,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         prepared.close()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what touches a database: the rest is the same on each of them, and need not run on each (.ci/test)."""
+    fixtures = {"db", "transactional_db", "django_db_setup"}
+    for item in items:
+        asked = fixtures.intersection(item.fixturenames) if isinstance(item, pytest.Function) else set()
+        if asked or item.get_closest_marker("django_db"):
+            item.add_marker("database")
+
+
 def pytest_report_header() -> str:
     return f"backend: {os.environ.get('DC_TEST_SERVER_URL', 'sqlite')}, data: {os.environ['DC_DATA_DIR']}"
 
