@@ -26,7 +26,8 @@ EXAMPLES = {"examples.debian.python_docs", "examples.shop.books"}
 LOGIN_LINK = re.compile(r"https?://\S+/login/\S+")
 INSTALL_SECONDS = 240
 FIRST_RUNS_SECONDS = 60
-SECOND_START_SECONDS = 15
+#: How long it takes is measured (benchmarks/startup.py); this is when it hangs, beside other tests too.
+SECOND_START_SECONDS = 60
 STOP_SECONDS = 15
 
 pytestmark = pytest.mark.slow

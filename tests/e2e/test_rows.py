@@ -117,6 +117,7 @@ def test_a_list_that_is_too_wide_has_its_scrollbar_below_its_last_row(sign_in: S
     make_run(make_app("examples.shop." + "very_" * 6 + "long"))
     page.reload()
     expect(bar).to_be_visible()
+    content.evaluate("list => list.scrollTo(0, list.scrollHeight)")
     last = page.locator("#result_list tbody").last.bounding_box()
     track = bar.bounding_box()
     assert last is not None
