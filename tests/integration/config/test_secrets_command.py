@@ -101,7 +101,9 @@ def test_what_is_done_to_the_file_stands_in_the_audit(
         "settings_file.passphrase_changed",
     ]
     assert {(entry.source, entry.subject) for entry in entries} == {("SHELL", sealed["DC_SECRETS_PATH"])}
-    assert not any(word in str(vars(entry)) for entry in entries for word in ("812", "horse"))
+    # What happened when has digits of its own, and so have addresses in memory.
+    kept = [{name: value for name, value in entry.items() if name != "at"} for entry in entries.values()]
+    assert not any(word in str(kept) for word in ("8123", "8124", "horse"))
 
 
 def test_the_embedded_profile_makes_its_own_key_once(clean: Environment, tmp_path: Path) -> None:
