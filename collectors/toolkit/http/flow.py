@@ -20,6 +20,7 @@ from collectors.toolkit.http.answer import Exchange, Page, PlainGet, RawHeaders
 from collectors.toolkit.http.call import Call
 from collectors.toolkit.http.faults import Fault, WireFault
 from collectors.toolkit.http.guard import is_written, refusal
+from collectors.toolkit.http.observing import Attempt
 from collectors.toolkit.http.profile import Profile, Proxy, Retries
 from collectors.toolkit.http.redirects import next_request
 from collectors.toolkit.http.session import Session
@@ -71,6 +72,8 @@ def flow(call: Call, session: Session, proxy: Proxy | None) -> Flow:
             proxy=trip.proxy_label,
             is_final=wait_s is None,
         )
+        if session.observers:
+            session.tell(trip.outcome(page, error, elapsed_s))
         if error is None and page is not None:
             page.elapsed = timedelta(seconds=elapsed_s)
             return page
@@ -129,6 +132,7 @@ class _Trip:
         self._deadline = time.monotonic() + self._profile.limits.seconds
         self.silence_s = call.timeout_s or self._profile.timeout_s
         self.proxy_label = ""
+        self._way: Proxy | None = None
         self.at = first
         """Where it is."""
 
@@ -163,7 +167,7 @@ class _Trip:
 
     def _once(self, request: httpx.Request) -> Flow:
         url = self.at = request.url
-        proxy = self._proxy or self._session.proxy_for(url)
+        proxy = self._way = self._proxy or self._session.proxy_for(url)
         if proxy is not None:
             self.proxy_label = proxy.label
         if proxy is not None or is_written(url.host):
@@ -180,6 +184,11 @@ class _Trip:
         if b"set-cookie" in page.header_names:
             self._session.cookies.extract_cookies(page)
         return page
+
+    def outcome(self, page: Page | None, error: FetchError | None, elapsed_s: float) -> Attempt:
+        """What came of it, for those who look on."""
+        status, size = (None, 0) if page is None else (page.status_code, page.num_bytes_downloaded)
+        return Attempt(self.at, self._way, status, error, elapsed_s, size)
 
     def _auth_for(self, url: httpx.URL, *, is_redirect: bool = False) -> httpx.Auth | None:
         """The author's, for the host it is meant for; or what the URL itself says. Never for whom a redirect names."""

@@ -13,6 +13,7 @@ import httpx
 
 from collectors.contract import StopSignal
 from collectors.toolkit.http.metrics import RequestMetrics
+from collectors.toolkit.http.observing import Attempt, Observer
 from collectors.toolkit.http.profile import Profile, Proxy
 
 #: How often somebody who waits looks whether the run is to stop.
@@ -35,6 +36,8 @@ class Session:
         """False as long as nobody has looked at the jar: to ask the jar takes longer."""
         self._cookies = httpx.Cookies()
         self.stop = stop
+        self.observers: list[Observer] = []
+        """Each is told of every attempt; add yours before the first request."""
         self._lock = threading.Lock()
         self._surroundings = getproxies()
 
@@ -58,6 +61,11 @@ class Session:
     def profile(self) -> Profile:
         """The profile as it is now."""
         return self.look[0]
+
+    def tell(self, attempt: Attempt) -> None:
+        """Tell those who look on."""
+        for observer in self.observers:
+            observer(attempt)
 
     def proxy_for(self, url: httpx.URL) -> Proxy | None:
         """The proxy of the profile, or the one that the environment names (HTTP_PROXY, NO_PROXY and so on)."""
