@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
 
+from collectors.captcha_solver import CaptchaSolver, NoCaptcha, SolvedCaptcha
 from collectors.http_client import HTTPClient
 from collectors.identity import AppInfo
 from collectors.stores import Called, Database, Databases, MergeResult, Missing, Record, RecordStore, no_databases
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AppInfo",
     "Called",
+    "CaptchaSolver",
     "Clients",
     "Collector",
     "Context",
@@ -40,6 +42,7 @@ __all__ = [
     "Record",
     "RecordStore",
     "Secrets",
+    "SolvedCaptcha",
     "StopSignal",
 ]
 
@@ -152,6 +155,7 @@ class Context:
     stop: StopSignal
     secrets: Secrets = field(default_factory=_no_secrets)
     databases: Databases = no_databases
+    captcha: CaptchaSolver = field(default_factory=NoCaptcha)
 
     @property
     def request(self) -> HTTPClient:

@@ -20,7 +20,7 @@
     |   |-- BadURL               not a web address
     |   |-- AddressRefused       an address inside of our own network
     |   `-- ProxyFailed          category "proxy": the way there is at fault, not the site
-    |-- CaptchaFailed        category "captcha": it could not be solved
+    |-- CaptchaFailed        category "captcha": it could not be solved; its tree is in toolkit/captcha/errors.py
     |-- ParseError           category "parse": the page is not what the parser expects
     |-- LocalIOError         category "io": a local file cannot be read or written; a blocker
     `-- StorageError         category "database", a blocker; always ends the run, nothing is written

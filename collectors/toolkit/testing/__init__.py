@@ -12,6 +12,7 @@
 Everything in a context has a double here that remembers what the source did with it.
 """
 
+from collectors.toolkit.testing.captcha import CannedCaptcha
 from collectors.toolkit.testing.clients import Answer, CannedClients
 from collectors.toolkit.testing.context import MemoryContext, make_context
 from collectors.toolkit.testing.database import MemoryDatabase
@@ -22,6 +23,7 @@ from collectors.toolkit.testing.recording import LogEntry, RecordingLog, Recordi
 
 __all__ = [
     "Answer",
+    "CannedCaptcha",
     "CannedClients",
     "LogEntry",
     "MemoryContext",

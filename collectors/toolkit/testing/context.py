@@ -10,6 +10,7 @@ from typing import Any
 from collectors.contract import AppInfo, Clients, Context
 from collectors.identity import parse_code
 from collectors.toolkit.secrets import Secrets
+from collectors.toolkit.testing.captcha import CannedCaptcha
 from collectors.toolkit.testing.clients import CannedClients
 from collectors.toolkit.testing.database import MemoryDatabase, MemoryDatabases
 from collectors.toolkit.testing.memory import MemoryRecords
@@ -23,6 +24,7 @@ class MemoryContext(Context):
     log: RecordingLog
     records: MemoryRecords
     progress: RecordingProgress
+    captcha: CannedCaptcha
     stop: threading.Event
     """`context.stop.set()` asks the run to stop."""
 
@@ -37,16 +39,20 @@ def make_context(
     records: MemoryRecords | None = None,
     secrets: Mapping[str, str] | None = None,
     databases: Mapping[str, MemoryDatabase] | None = None,
+    captcha: CannedCaptcha | None = None,
 ) -> MemoryContext:
     """A context for one run.
 
     `args` is an instance of the source's `Args`, or the plain dict of a source without. `clients` that are not given
-    reach nothing; `databases` are those that `context.database(alias)` finds. Hand in the `records` of an earlier
+    reach nothing; `databases` are those that `context.database(alias)` finds; `captcha` solves what it was given
+    solutions for. Hand in the `records` of an earlier
     context to run a source a second time on what it stored; they write nothing if `dry_run` says so, and go on writing
     in the next context without it.
     """
     records = records or MemoryRecords()
     records.dry_run = dry_run
+    captcha = captcha or CannedCaptcha()
+    captcha.dry_run = dry_run
     info = parse_code(app) if isinstance(app, str) else app
     return MemoryContext(
         args={} if args is None else args,
@@ -61,4 +67,5 @@ def make_context(
         stop=threading.Event(),
         secrets=Secrets(secrets or {}, app=info.code),
         databases=MemoryDatabases(databases or {}, dry_run=dry_run, records=records),
+        captcha=captcha,
     )
