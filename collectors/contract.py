@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
 
 from collectors.captcha_solver import CaptchaSolver, NoCaptcha, SolvedCaptcha
-from collectors.http_client import HTTPClient
+from collectors.http_client import HTTPClient, Proxies, ProxyLease, no_proxies
 from collectors.identity import AppInfo
 from collectors.stores import Called, Database, Databases, MergeResult, Missing, Record, RecordStore, no_databases
 
@@ -39,6 +39,8 @@ __all__ = [
     "Missing",
     "Outcome",
     "ProgressReport",
+    "Proxies",
+    "ProxyLease",
     "Record",
     "RecordStore",
     "Secrets",
@@ -156,6 +158,7 @@ class Context:
     secrets: Secrets = field(default_factory=_no_secrets)
     databases: Databases = no_databases
     captcha: CaptchaSolver = field(default_factory=NoCaptcha)
+    proxies: Proxies = no_proxies
 
     @property
     def request(self) -> HTTPClient:

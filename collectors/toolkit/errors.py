@@ -20,6 +20,7 @@
     |   |-- BadURL               not a web address
     |   |-- AddressRefused       an address inside of our own network
     |   `-- ProxyFailed          category "proxy": the way there is at fault, not the site
+    |       `-- NoProxy              none could be had in time
     |-- CaptchaFailed        category "captcha": it could not be solved; its tree is in toolkit/captcha/errors.py
     |-- ParseError           category "parse": the page is not what the parser expects
     |-- LocalIOError         category "io": a local file cannot be read or written; a blocker
@@ -184,6 +185,10 @@ class ProxyFailed(FetchError):
 
     category = "proxy"
     reaction = Reaction.ROTATE
+
+
+class NoProxy(ProxyFailed):
+    """Of all providers none had a proxy for this site in time."""
 
 
 class CaptchaFailed(CollectError):

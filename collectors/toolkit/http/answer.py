@@ -28,6 +28,8 @@ class Exchange:
     silence_s: float
     most_bytes: int
     sink: Callable[[bytes], object] | None = None
+    got: Body | None = None
+    """What came, as far as it came."""
 
     @property
     def left_s(self) -> float:
@@ -38,12 +40,26 @@ class Exchange:
         """Where the body of the answer goes. Only one that is welcome goes to the sink."""
         if self.request.method == "HEAD" or status < 200 or status in (204, 304):
             encoding = length = ""
-        return Body(
+        self.got = Body(
             self.most_bytes,
             encoding=encoding,
             length=int(length[:18]) if length.isascii() and length.isdigit() else None,
             sink=self.sink if 200 <= status < 300 else None,
         )
+        return self.got
+
+    def sizes(self, page: Page | None) -> tuple[int, int]:
+        """Bytes sent and received, as HTTP/1.1 writes them; what TLS adds is not known here."""
+        request = self.request
+        sent = len(request.method) + len(request.url.raw_path) + 13 + _size_of(raw_headers(request))
+        received = 0 if self.got is None else self.got.received
+        if page is not None:
+            received += 17 + _size_of(page.raw_headers)
+        return sent + len(request.content), received
+
+
+def _size_of(headers: RawHeaders) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers) + 2
 
 
 class PlainGet(httpx.Request):
@@ -82,7 +98,7 @@ class Page(httpx.Response):
     ) -> None:
         # What `httpx.Response.__init__` and `read()` would leave behind; they would unpack the body once more.
         self.status_code = status
-        self._raw_headers = headers
+        self.raw_headers = headers
         self._request = request
         self.next_request = None
         self.extensions = {"http_version": version, "reason_phrase": reason}
@@ -98,7 +114,7 @@ class Page(httpx.Response):
 
     def __getattr__(self, name: str) -> Any:
         if name == "headers":
-            self.headers = httpx.Headers(list(self._raw_headers))
+            self.headers = httpx.Headers(list(self.raw_headers))
             return self.headers
         raise AttributeError(name)
 

@@ -9,15 +9,17 @@ from typing import Any
 
 import httpx
 
-from collectors.toolkit.errors import FetchError, Reaction
-from collectors.toolkit.http.answer import Page
+from collectors.contract import Proxies
+from collectors.toolkit.errors import FetchError, ProxyFailed, Reaction
+from collectors.toolkit.http.answer import Exchange, Page
 from collectors.toolkit.http.call import as_call
 from collectors.toolkit.http.faults import WireFault
-from collectors.toolkit.http.flow import Flow, Wait
+from collectors.toolkit.http.flow import Came, Flow, Wait
 from collectors.toolkit.http.flow import flow as flow_of
 from collectors.toolkit.http.metrics import RequestMetrics
 from collectors.toolkit.http.profile import Profile, Proxy
 from collectors.toolkit.http.session import Session
+from collectors.toolkit.http.ways import Ways
 from collectors.toolkit.http.wires import Transports, Wires
 
 
@@ -52,6 +54,7 @@ class Request:
     ) -> None:
         self.session = session or Session(profile, metrics)
         self._proxy: Proxy | None = None
+        self._ways: Ways | None = None
         self._wires = Wires(transports or Transports())
 
     @property
@@ -89,9 +92,21 @@ class Request:
         """Authenticate by user and password, any `httpx.Auth`, or not at all (None); only to `host`, if given."""
         self.session.change(auth=httpx.BasicAuth(*auth) if isinstance(auth, tuple) else auth, auth_host=host)
 
-    def set_proxy(self, proxy: Proxy | str | None) -> None:
-        """Go this way from now on. Cookies stay; None goes the way of the profile."""
-        self._proxy = Proxy(proxy) if isinstance(proxy, str) else proxy
+    def set_proxy(self, proxy: Proxy | Proxies | str | None) -> None:
+        """Go this way from now on. Cookies stay; None goes the way of the profile.
+
+        With `context.proxies` this client leases an address for each site that it visits, and another one when that is
+        worn out; setting the same again changes nothing.
+        """
+        if self._ways is not None and proxy is self._ways.proxies:
+            return
+        if self._ways is not None:
+            self._ways.close()
+            self._ways = None
+        if proxy is None or isinstance(proxy, Proxy | str):
+            self._proxy = Proxy(proxy) if isinstance(proxy, str) else proxy
+        else:
+            self._proxy, self._ways = None, Ways(proxy)
 
     def set_profile(self, **changes: Any) -> None:
         """Change anything else of the profile: `set_profile(timeout_s=5, retries=Retries(0))`."""
@@ -109,7 +124,7 @@ class Request:
 
     def send(self, method: str, url: str, **options: Any) -> httpx.Response:
         """Any other method."""
-        return self._drive(flow_of(as_call(method, url, options), self.session, self._proxy))
+        return self._drive(self._flow(method, url, options))
 
     def attempt(self, method: str, url: str, **options: Any) -> Fetched:
         """The same, with an error handed back instead of raised, and what is best done about it."""
@@ -128,7 +143,7 @@ class Request:
 
     async def asend(self, method: str, url: str, **options: Any) -> httpx.Response:
         """Any other method, in an event loop."""
-        return await self._adrive(flow_of(as_call(method, url, options), self.session, self._proxy))
+        return await self._adrive(self._flow(method, url, options))
 
     async def aattempt(self, method: str, url: str, **options: Any) -> Fetched:
         """See `attempt`."""
@@ -138,27 +153,40 @@ class Request:
             return Fetched(error.reaction, error=error)
 
     def close(self) -> None:
-        """Let go of the connections of the plain methods."""
+        """Let go of the connections of the plain methods, and of leased proxies."""
         self._wires.close()
+        if self._ways is not None:
+            self._ways.close()
 
     async def aclose(self) -> None:
         """Let go of the connections of the async methods; call it in the loop that used them."""
         await self._wires.aclose()
 
+    def _flow(self, method: str, url: str, options: dict[str, Any]) -> Flow:
+        return flow_of(as_call(method, url, options), self.session, self._proxy, is_leasing=self._ways is not None)
+
     # -- The two drivers --------------------------------------------------------------------------------------------
+
+    def _leased(self) -> Ways:
+        if self._ways is None:
+            # Somebody set another proxy while the request was under way.
+            raise ProxyFailed("The proxies of this client were taken away during a request.", url="")
+        return self._ways
 
     def _drive(self, flow: Flow) -> Page:
         wire = self._wires.plain(self.profile)
         step = next(flow)
         while True:
-            came: Page | WireFault | bool
-            if not isinstance(step, Wait):
+            came: Came
+            if isinstance(step, Exchange):
                 try:
                     came = wire.send(step)
                 except WireFault as fault:
                     came = fault
-            else:
+            elif isinstance(step, Wait):
                 came = self.session.wait(step.seconds)
+            else:
+                came = self._leased().to(step.url)
             try:
                 step = flow.send(came)
             except StopIteration as end:
@@ -169,14 +197,16 @@ class Request:
         wire = self._wires.looped(self.profile)
         step = next(flow)
         while True:
-            came: Page | WireFault | bool
-            if not isinstance(step, Wait):
+            came: Came
+            if isinstance(step, Exchange):
                 try:
                     came = await wire.send(step)
                 except WireFault as fault:
                     came = fault
-            else:
+            elif isinstance(step, Wait):
                 came = await self.session.pause(step.seconds)
+            else:
+                came = await self._leased().ato(step.url)
             try:
                 step = flow.send(came)
             except StopIteration as end:

@@ -18,6 +18,7 @@ class Fault(Enum):
     HOST = auto()
     TLS = auto()
     PROXY = auto()
+    PROXY_AUTH = auto()
     TIMEOUT = auto()
     DEADLINE = auto()
     ANSWER = auto()
@@ -34,6 +35,13 @@ class WireFault(Exception):
         super().__init__(reason)
         self.fault = fault
         self.reason = reason
+
+
+def proxy_fault(reason: str) -> WireFault:
+    """What a proxy answers instead of carrying us on: it does not know us, or something else."""
+    words = reason.strip().rstrip(".").lower()
+    is_stranger = words.startswith("407") or "username" in words or "authentication" in words
+    return WireFault(Fault.PROXY_AUTH if is_stranger else Fault.PROXY, f"the proxy answers {words}")
 
 
 def connection_fault(error: BaseException, *, default: Fault = Fault.CONNECTION) -> WireFault:

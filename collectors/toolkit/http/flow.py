@@ -15,20 +15,19 @@ from typing import TypeAlias
 
 import httpx
 
-from collectors.toolkit.errors import BadURL, FetchError
+from collectors.toolkit.errors import BadURL, FetchError, NoProxy
+from collectors.toolkit.http.again import wait_before_next
 from collectors.toolkit.http.answer import Exchange, Page, PlainGet, RawHeaders
 from collectors.toolkit.http.call import Call
 from collectors.toolkit.http.faults import Fault, WireFault
 from collectors.toolkit.http.guard import is_written, refusal
 from collectors.toolkit.http.observing import Attempt
-from collectors.toolkit.http.profile import Profile, Proxy, Retries
+from collectors.toolkit.http.profile import LeasedProxy, Profile, Proxy
 from collectors.toolkit.http.redirects import next_request
 from collectors.toolkit.http.session import Session
 from collectors.toolkit.http.urls import read_url
-from collectors.toolkit.http.verdicts import error_of_fault, error_of_page, may_pass, without_credentials
+from collectors.toolkit.http.verdicts import error_of_fault, error_of_page, without_credentials
 
-#: Sending one of these twice is as good as sending it once (RFC 9110, 9.2.2).
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 #: A redirect is an answer of its own; so is 304 to somebody who asked for it.
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOT_A_WEB_ADDRESS = "it has to begin with http:// or https://"
@@ -41,28 +40,41 @@ class Wait:
     seconds: float
 
 
-Flow: TypeAlias = Generator[Exchange | Wait, "Page | WireFault | bool", Page]
+@dataclass(slots=True)
+class Way:
+    """Find a proxy to go by to this address; the proxy, or the error that says why there is none."""
+
+    url: httpx.URL
 
 
-def flow(call: Call, session: Session, proxy: Proxy | None) -> Flow:
+#: What comes of a step.
+Came: TypeAlias = "Page | WireFault | bool | Proxy | NoProxy"
+Flow: TypeAlias = Generator[Exchange | Wait | Way, Came, Page]
+
+
+def flow(call: Call, session: Session, proxy: Proxy | None, *, is_leasing: bool = False) -> Flow:
     """Attempts until there is a welcome answer, or an error that will not pass; that one is raised."""
     attempts = 0
+    error: FetchError | None = None
     profile, headers, raw = session.look
     request = built(call, headers, raw)
     has_own_cookies = bool(call.content) and "cookie" in request.headers
     while True:
         attempts += 1
         began = time.perf_counter()
-        trip = _Trip(call, session, profile, proxy, request.url)
+        trip = _Trip(call, session, profile, proxy, request.url, is_leasing=is_leasing)
         page: Page | None = None
-        error: FetchError | None
         cause: WireFault | None = None
         try:
             page = yield from trip.go(request)
             error = error_of_page(page, call.accept, profile)
+        except NoProxy as none:
+            session.metrics.add(elapsed_s=time.perf_counter() - began, ok=False, host=request.url.host)
+            # What the site said to the last address tells more than that there is no other one.
+            raise error or none from none
         except WireFault as fault:
             cause, error = fault, error_of_fault(fault, trip.at, profile, trip.silence_s)
-        wait_s = None if error is None else wait_before_next(error, attempts, call, profile.retries)
+        wait_s = None if error is None else wait_before_next(error, attempts, call, profile.retries, rotates=is_leasing)
         elapsed_s = time.perf_counter() - began
         session.metrics.add(
             elapsed_s=elapsed_s,
@@ -72,7 +84,7 @@ def flow(call: Call, session: Session, proxy: Proxy | None) -> Flow:
             proxy=trip.proxy_label,
             is_final=wait_s is None,
         )
-        if session.observers:
+        if session.observers or trip.is_leased:
             session.tell(trip.outcome(page, error, elapsed_s))
         if error is None and page is not None:
             page.elapsed = timedelta(seconds=elapsed_s)
@@ -104,35 +116,26 @@ def built(call: Call, headers: httpx.Headers, raw: RawHeaders) -> httpx.Request:
     return request
 
 
-def wait_before_next(error: FetchError, attempts: int, call: Call, retries: Retries) -> float | None:
-    """The seconds to wait before another attempt; None if there is to be none."""
-    is_repeatable = call.method in IDEMPOTENT if call.retry is None else call.retry
-    if attempts > retries.count or not is_repeatable or not may_pass(error):
-        return None
-    asked_s = getattr(error, "retry_after_s", None)
-    if asked_s is not None and asked_s > retries.longest_asked_s:
-        return None
-    return max(_jittered(attempts, retries), asked_s or 0.0)
-
-
-def _jittered(attempts: int, retries: Retries) -> float:
-    # Only a request that failed pays for the import.
-    from tenacity import RetryCallState, Retrying, wait_random_exponential
-
-    state = RetryCallState(retry_object=Retrying(), fn=None, args=(), kwargs={})
-    state.attempt_number = attempts
-    return wait_random_exponential(multiplier=retries.base_s, max=retries.longest_s)(state)
-
-
 class _Trip:
     """One attempt: the request, what its authentication asks for, and the redirects, by one deadline."""
 
-    def __init__(self, call: Call, session: Session, profile: Profile, proxy: Proxy | None, first: httpx.URL) -> None:
+    def __init__(
+        self,
+        call: Call,
+        session: Session,
+        profile: Profile,
+        proxy: Proxy | None,
+        first: httpx.URL,
+        *,
+        is_leasing: bool = False,
+    ) -> None:
         self._call, self._session, self._profile, self._proxy = call, session, profile, proxy
+        self._is_leasing = is_leasing
         self._deadline = time.monotonic() + self._profile.limits.seconds
         self.silence_s = call.timeout_s or self._profile.timeout_s
         self.proxy_label = ""
         self._way: Proxy | None = None
+        self._sent = self._received = 0
         self.at = first
         """Where it is."""
 
@@ -167,9 +170,18 @@ class _Trip:
 
     def _once(self, request: httpx.Request) -> Flow:
         url = self.at = request.url
-        proxy = self._way = self._proxy or self._session.proxy_for(url)
+        if self._is_leasing:
+            found = yield Way(url)
+            if isinstance(found, NoProxy):
+                raise found
+            assert isinstance(found, Proxy)  # noqa: S101 - what the drivers answer to a Way
+            proxy = found
+        else:
+            proxy = self._proxy or self._session.proxy_for(url)
+        self._way = proxy
         if proxy is not None:
             self.proxy_label = proxy.label
+            refuse_what_is_over(proxy)
         if proxy is not None or is_written(url.host):
             why = refusal(url.host, self._profile.allowed)
             if why:
@@ -177,7 +189,11 @@ class _Trip:
         if self._session.has_cookies and "cookie" not in request.headers:
             self._session.cookies.set_cookie_header(request)
         limits = self._profile.limits
-        page = yield Exchange(request, proxy, self._deadline, self.silence_s, limits.bytes, self._call.sink)
+        exchange = Exchange(request, proxy, self._deadline, self.silence_s, limits.bytes, self._call.sink)
+        page = yield exchange
+        if self._session.observers or self.is_leased:
+            sent, received = exchange.sizes(page if isinstance(page, Page) else None)
+            self._sent, self._received = self._sent + sent, self._received + received
         if isinstance(page, WireFault):
             raise page
         assert isinstance(page, Page)  # noqa: S101 - what the drivers answer to an Exchange
@@ -185,10 +201,15 @@ class _Trip:
             self._session.cookies.extract_cookies(page)
         return page
 
+    @property
+    def is_leased(self) -> bool:
+        """Whether somebody wants to know what came of the proxy."""
+        return isinstance(self._way, LeasedProxy)
+
     def outcome(self, page: Page | None, error: FetchError | None, elapsed_s: float) -> Attempt:
         """What came of it, for those who look on."""
         status, size = (None, 0) if page is None else (page.status_code, page.num_bytes_downloaded)
-        return Attempt(self.at, self._way, status, error, elapsed_s, size)
+        return Attempt(self.at, self._way, status, error, elapsed_s, size, self._sent, self._received)
 
     def _auth_for(self, url: httpx.URL, *, is_redirect: bool = False) -> httpx.Auth | None:
         """The author's, for the host it is meant for; or what the URL itself says. Never for whom a redirect names."""
@@ -200,6 +221,12 @@ class _Trip:
         if own is None and url.userinfo and not is_redirect:
             return httpx.BasicAuth(url.username, url.password)
         return own
+
+
+def refuse_what_is_over(proxy: Proxy) -> None:
+    """An address may be somebody else's as soon as its lease is over. Raises `WireFault`."""
+    if isinstance(proxy, LeasedProxy) and proxy.lease is not None and proxy.lease.is_over:
+        raise WireFault(Fault.PROXY, f"the lease of {proxy.label} is over")
 
 
 def _same_origin(one: httpx.URL, other: httpx.URL) -> bool:

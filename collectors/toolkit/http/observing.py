@@ -28,6 +28,10 @@ class Attempt:
     """Without the time that was waited for a turn."""
     size: int
     """Bytes of the page, unpacked; 0 where there was no answer, or where it went to a sink."""
+    sent: int = 0
+    """Bytes that went out: lines, headers and bodies as HTTP/1.1 writes them, redirects included, without TLS."""
+    received: int = 0
+    """Bytes that came back, counted alike; of a body what came off the wire, packed as it was."""
 
 
 #: Called in the thread, or in the event loop, that fetches, after each attempt: it must not take long, and not raise.

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from collectors import __version__
+from collectors.contract import ProxyLease
 from collectors.toolkit.http.guard import Network
 
 USER_AGENT = f"DataCollector/{__version__}"
@@ -18,6 +19,8 @@ USER_AGENT = f"DataCollector/{__version__}"
 ENCODINGS = "gzip, deflate, br, zstd"
 
 MEBIBYTE = 1024 * 1024
+#: How proxies are spoken to, and where they usually listen.
+PROXY_SCHEMES = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,28 @@ class Proxy:
 
     def __post_init__(self) -> None:
         parsed = httpx.URL(self.url)
-        if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise ValueError("A proxy is written http://host:port or https://user:password@host:port.")
+        if parsed.scheme not in PROXY_SCHEMES or not parsed.host:
+            raise ValueError(
+                "A proxy is written http://host:port, https://user:password@host:port or socks5://host:port."
+            )
 
     @property
     def label(self) -> str:
         """`name`, or host and port; never a user or a password."""
         parsed = httpx.URL(self.url)
-        return self.name or f"{parsed.host}:{parsed.port or (443 if parsed.scheme == 'https' else 80)}"
+        return self.name or f"{parsed.host}:{parsed.port or PROXY_SCHEMES[parsed.scheme]}"
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it speaks SOCKS5. It is the proxy that looks names up, as with the others."""
+        return self.url.startswith("socks5")
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedProxy(Proxy):
+    """A proxy that one has for a while, and for one site."""
+
+    lease: ProxyLease | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

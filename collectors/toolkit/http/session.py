@@ -14,7 +14,7 @@ import httpx
 from collectors.contract import StopSignal
 from collectors.toolkit.http.metrics import RequestMetrics
 from collectors.toolkit.http.observing import Attempt, Observer
-from collectors.toolkit.http.profile import Profile, Proxy
+from collectors.toolkit.http.profile import LeasedProxy, Profile, Proxy
 
 #: How often somebody who waits looks whether the run is to stop.
 LOOK_S = 0.1
@@ -66,6 +66,8 @@ class Session:
         """Tell those who look on."""
         for observer in self.observers:
             observer(attempt)
+        if isinstance(attempt.proxy, LeasedProxy) and attempt.proxy.lease is not None:
+            attempt.proxy.lease.note(attempt)
 
     def proxy_for(self, url: httpx.URL) -> Proxy | None:
         """The proxy of the profile, or the one that the environment names (HTTP_PROXY, NO_PROXY and so on)."""

@@ -44,6 +44,7 @@ _SENTENCES: dict[Fault, tuple[type[FetchError], str]] = {
     Fault.HOST: (HostNotFound, "{url} cannot be reached: {reason}."),
     Fault.TLS: (BadCertificate, "{url} cannot be trusted: {reason}."),
     Fault.PROXY: (ProxyFailed, "{url} was not fetched: {reason}."),
+    Fault.PROXY_AUTH: (ProxyFailed, "{url} was not fetched: the proxy does not accept our name and password."),
     Fault.TIMEOUT: (FetchTimeout, "{url} did not answer within {silence:g} s."),
     Fault.DEADLINE: (FetchTimeout, "{url} was not complete within {seconds:g} s."),
     Fault.ANSWER: (BrokenAnswer, "{url} gave an answer that cannot be read: {reason}."),
@@ -58,9 +59,12 @@ def error_of_fault(fault: WireFault, url: httpx.URL, profile: Profile, silence_s
     """The error for an exchange that brought no answer."""
     kind, sentence = _SENTENCES[fault.fault]
     shown = without_credentials(url)
-    return kind(
+    error = kind(
         sentence.format(url=shown, reason=fault.reason, silence=silence_s, seconds=profile.limits.seconds), url=shown
     )
+    if fault.fault is Fault.PROXY_AUTH:
+        error.reaction = Reaction.STOP
+    return error
 
 
 def error_of_page(page: Page, accept: Collection[int], profile: Profile) -> FetchError | None:

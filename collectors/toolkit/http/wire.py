@@ -13,7 +13,7 @@ from httpcore import SOCKET_OPTION
 
 from collectors.toolkit.http import lookup
 from collectors.toolkit.http.answer import Exchange, Page, RawHeaders, raw_headers
-from collectors.toolkit.http.faults import Fault, WireFault, connection_fault
+from collectors.toolkit.http.faults import Fault, WireFault, connection_fault, proxy_fault
 from collectors.toolkit.http.guard import Guard
 from collectors.toolkit.http.profile import Profile, Proxy, ssl_context
 
@@ -32,6 +32,7 @@ class PooledWire:
         self._options = pool_options(profile)
         self._allowed = profile.allowed
         self._pools: dict[Proxy | None, httpcore.ConnectionPool] = {}
+        self._networks: dict[Proxy | None, _Network] = {}
 
     def send(self, exchange: Exchange) -> Page:
         token = _deadline.set(exchange.deadline)
@@ -41,7 +42,10 @@ class PooledWire:
             late = time.monotonic() >= exchange.deadline
             raise WireFault(Fault.DEADLINE if late else Fault.TIMEOUT) from error
         except Exception as error:
-            raise wire_fault(error) from error
+            fault = wire_fault(error, proxy=exchange.proxy)
+            if exchange.proxy is not None and fault.fault in (Fault.PROXY, Fault.PROXY_AUTH):
+                self._drop(exchange.proxy)
+            raise fault from error
         finally:
             _deadline.reset(token)
 
@@ -59,16 +63,29 @@ class PooledWire:
         while self._pools:
             self._pools.popitem()[1].close()
 
+    def _drop(self, proxy: Proxy) -> None:
+        """Nothing good comes by it: its connections go, the one too that httpcore forgets when SOCKS goes wrong."""
+        network = self._networks.pop(proxy, None)
+        if network is not None and network.newest is not None:
+            network.newest.close()
+        pool = self._pools.pop(proxy, None)
+        if pool is not None:
+            pool.close()
+
     def _pool(self, proxy: Proxy | None) -> httpcore.ConnectionPool:
         pool = self._pools.get(proxy)
         if pool is not None:
             return pool
         while len(self._pools) >= MOST_WAYS:
-            self._pools.pop(next(iter(self._pools))).close()
+            oldest = next(iter(self._pools))
+            self._networks.pop(oldest, None)
+            self._pools.pop(oldest).close()
         if proxy is None:
             pool = httpcore.ConnectionPool(**self._options, network_backend=_Network(Guard(self._allowed)))
         else:
-            pool = httpcore.HTTPProxy(**proxy_options(proxy), **self._options, network_backend=_Network(None))
+            kind = httpcore.SOCKSProxy if proxy.is_socks else httpcore.HTTPProxy
+            network = self._networks[proxy] = _Network(None)
+            pool = kind(**proxy_options(proxy), **self._options, network_backend=network)
         self._pools[proxy] = pool
         return pool
 
@@ -131,19 +148,26 @@ def core_page(request: httpx.Request, response: httpcore.Response, body: bytes) 
     )
 
 
-def wire_fault(error: Exception) -> WireFault:
+def wire_fault(error: Exception, *, proxy: Proxy | None = None) -> WireFault:
     """What httpcore says, in our words."""
     if isinstance(error, WireFault):
         return error
     if isinstance(error, httpcore.ProxyError):
-        return WireFault(Fault.PROXY, f"the proxy answers {str(error).strip().rstrip('.').lower()}")
+        return proxy_fault(str(error))
     if isinstance(error, httpcore.UnsupportedProtocol | httpcore.LocalProtocolError):
         return WireFault(Fault.URL, str(error).strip().rstrip("."))
     if isinstance(error, httpcore.RemoteProtocolError) and "disconnected" not in str(error).lower():
         return WireFault(Fault.ANSWER, str(error).strip().rstrip("."))
     if isinstance(error, httpcore.NetworkError | httpcore.ProtocolError | OSError):
         return connection_fault(error)
+    if proxy is not None and proxy.is_socks and (isinstance(error, AssertionError) or is_of_socks(error)):
+        return WireFault(Fault.PROXY, "the proxy does not speak SOCKS5 as it should")
     raise error
+
+
+def is_of_socks(error: Exception) -> bool:
+    """Whether a library of SOCKS could make nothing of an answer."""
+    return type(error).__module__.partition(".")[0] in ("socksio", "python_socks", "aiohttp_socks")
 
 
 class _Network(httpcore.NetworkBackend):
@@ -152,6 +176,7 @@ class _Network(httpcore.NetworkBackend):
     def __init__(self, guard: Guard | None) -> None:
         self._guard = guard
         self._inner = httpcore.SyncBackend()
+        self.newest: _Stream | None = None
 
     def connect_tcp(
         self,
@@ -169,10 +194,12 @@ class _Network(httpcore.NetworkBackend):
                 try:
                     share = (_within(timeout) or 0.0) / (1 if place == len(allowed) else 2)
                     stream = self._inner.connect_tcp(address, port, share, local_address, socket_options)
-                    return _Stream(stream)
+                    self.newest = _Stream(stream)
                 except (httpcore.ConnectError, httpcore.ConnectTimeout):
                     if place == len(allowed):
                         raise
+                else:
+                    return self.newest
         except (httpcore.TimeoutException, httpcore.NetworkError, OSError) as error:
             if self._guard is None:
                 raise WireFault(

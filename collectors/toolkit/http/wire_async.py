@@ -11,10 +11,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from collectors.toolkit.http.answer import Exchange, Page, raw_headers
-from collectors.toolkit.http.faults import Fault, WireFault, connection_fault
+from collectors.toolkit.http.faults import Fault, WireFault, connection_fault, proxy_fault
 from collectors.toolkit.http.guard import Guard
-from collectors.toolkit.http.profile import Profile, Proxy, ssl_context
-from collectors.toolkit.http.wire import KEEP_S
+from collectors.toolkit.http.profile import PROXY_SCHEMES, Profile, Proxy, ssl_context
+from collectors.toolkit.http.wire import KEEP_S, is_of_socks
 
 #: What aiohttp would add; ours are all there already.
 _NOT_BY_ITSELF = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
@@ -30,6 +30,7 @@ class LoopedWire:
         self._profile = profile
         self._direct: aiohttp.ClientSession | None = None
         self._proxied: aiohttp.ClientSession | None = None
+        self._by_socks: dict[Proxy, aiohttp.ClientSession] = {}
 
     async def send(self, exchange: Exchange) -> Page:
         """See `wires.AsyncWire`."""
@@ -42,12 +43,13 @@ class LoopedWire:
 
     async def _send(self, exchange: Exchange) -> Page:
         request, silence_s, way = exchange.request, exchange.silence_s, _by(exchange.proxy)
+        session = self._session(exchange.proxy)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw_headers(request)]
         if way.get("proxy_headers") and request.url.scheme == "http":
             headers += way.pop(
                 "proxy_headers"
             ).items()  # it goes to the proxy itself; aiohttp adds them to CONNECT only
-        response = await self._session(exchange.proxy).request(
+        response = await session.request(
             request.method,
             _bare(request.url),
             headers=headers,
@@ -79,12 +81,18 @@ class LoopedWire:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for session in (self._direct, self._proxied):
+        for session in (self._direct, self._proxied, *self._by_socks.values()):
             if session is not None:
                 await session.close()
         self._direct = self._proxied = None
+        self._by_socks.clear()
 
     def _session(self, proxy: Proxy | None) -> aiohttp.ClientSession:
+        if proxy is not None and proxy.is_socks:
+            # aiohttp knows no SOCKS: there the whole connector is the proxy's.
+            if proxy not in self._by_socks:
+                self._by_socks[proxy] = self._opened(_socks_connector(proxy, ssl=ssl_context(self._profile.tls)))
+            return self._by_socks[proxy]
         if proxy is not None:
             self._proxied = self._proxied or self._open(None)
             return self._proxied
@@ -98,6 +106,9 @@ class LoopedWire:
         connector = aiohttp.TCPConnector(
             limit=0, keepalive_timeout=KEEP_S, ssl=ssl_context(self._profile.tls), **options
         )
+        return self._opened(connector)
+
+    def _opened(self, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -114,9 +125,14 @@ def wire_fault(error: Exception) -> WireFault:
     if isinstance(error, WireFault):
         return error
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return WireFault(Fault.PROXY, f"the proxy answers {error.status} {error.message}".rstrip(" .").lower())
+        return proxy_fault(f"{error.status} {error.message}")
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return WireFault(Fault.PROXY, f"the proxy cannot be reached ({connection_fault(error).reason})")
+    if is_of_socks(error):
+        # What refuses the connection to the proxy stands behind what it makes of that.
+        cannot = isinstance(error, OSError) and not hasattr(error, "error_code")
+        reason = connection_fault(error.__cause__ or error).reason
+        return WireFault(Fault.PROXY, f"the proxy cannot be reached ({reason})") if cannot else proxy_fault(str(error))
     if isinstance(error, aiohttp.InvalidURL):
         return WireFault(Fault.URL, "it is not a URL")
     if isinstance(error, aiohttp.ServerDisconnectedError):
@@ -138,11 +154,28 @@ def _bare(url: httpx.URL) -> URL:
 
 
 def _by(proxy: Proxy | None) -> dict[str, Any]:
-    if proxy is None:
+    if proxy is None or proxy.is_socks:
         return {}
     url = httpx.URL(proxy.url)
     headers = {_PROXY_AUTH: aiohttp.encode_basic_auth(url.username, url.password)} if url.userinfo else None
     return {"proxy": _bare(url), "proxy_headers": headers}
+
+
+def _socks_connector(proxy: Proxy, **options: Any) -> aiohttp.BaseConnector:
+    from aiohttp_socks import ProxyConnector, ProxyType
+
+    url = httpx.URL(proxy.url)
+    return ProxyConnector(
+        host=url.host,
+        port=url.port or PROXY_SCHEMES[url.scheme],
+        proxy_type=ProxyType.SOCKS5,
+        username=url.username or None,
+        password=url.password or None,
+        rdns=True,
+        limit=0,
+        keepalive_timeout=KEEP_S,
+        **options,
+    )
 
 
 class _JudgingResolver(AbstractResolver):

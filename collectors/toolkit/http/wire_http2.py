@@ -32,7 +32,7 @@ class MultiplexedWire:
         except (httpcore.TimeoutException, TimeoutError) as error:
             raise WireFault(Fault.DEADLINE if exchange.left_s <= 0 else Fault.TIMEOUT) from error
         except Exception as error:
-            raise wire_fault(error) from error
+            raise wire_fault(error, proxy=exchange.proxy) from error
 
     async def _send(self, exchange: Exchange) -> Page:
         response = await self._pool(exchange.proxy).handle_async_request(core_request(exchange))
@@ -56,7 +56,8 @@ class MultiplexedWire:
                 network = _Network(Guard(self._allowed))
                 pool = httpcore.AsyncConnectionPool(**self._options, network_backend=network)
             else:
-                pool = httpcore.AsyncHTTPProxy(**proxy_options(proxy), **self._options, network_backend=_Network(None))
+                kind = httpcore.AsyncSOCKSProxy if proxy.is_socks else httpcore.AsyncHTTPProxy
+                pool = kind(**proxy_options(proxy), **self._options, network_backend=_Network(None))
             self._pools[proxy] = pool
         return pool
 

@@ -18,6 +18,7 @@ from collectors.toolkit.testing.context import MemoryContext, make_context
 from collectors.toolkit.testing.database import MemoryDatabase
 from collectors.toolkit.testing.memory import MemoryRecords
 from collectors.toolkit.testing.parsing import assert_parses
+from collectors.toolkit.testing.proxies import MemoryProxies, NumberedProvider
 from collectors.toolkit.testing.recorded import NotRecorded, recorded
 from collectors.toolkit.testing.recording import LogEntry, RecordingLog, RecordingProgress
 
@@ -28,8 +29,10 @@ __all__ = [
     "LogEntry",
     "MemoryContext",
     "MemoryDatabase",
+    "MemoryProxies",
     "MemoryRecords",
     "NotRecorded",
+    "NumberedProvider",
     "RecordingLog",
     "RecordingProgress",
     "assert_parses",

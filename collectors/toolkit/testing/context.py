@@ -14,6 +14,7 @@ from collectors.toolkit.testing.captcha import CannedCaptcha
 from collectors.toolkit.testing.clients import CannedClients
 from collectors.toolkit.testing.database import MemoryDatabase, MemoryDatabases
 from collectors.toolkit.testing.memory import MemoryRecords
+from collectors.toolkit.testing.proxies import MemoryProxies
 from collectors.toolkit.testing.recording import RecordingLog, RecordingProgress
 
 
@@ -25,6 +26,7 @@ class MemoryContext(Context):
     records: MemoryRecords
     progress: RecordingProgress
     captcha: CannedCaptcha
+    proxies: MemoryProxies
     stop: threading.Event
     """`context.stop.set()` asks the run to stop."""
 
@@ -40,6 +42,7 @@ def make_context(
     secrets: Mapping[str, str] | None = None,
     databases: Mapping[str, MemoryDatabase] | None = None,
     captcha: CannedCaptcha | None = None,
+    proxies: MemoryProxies | None = None,
 ) -> MemoryContext:
     """A context for one run.
 
@@ -66,6 +69,7 @@ def make_context(
         clients=clients or CannedClients(),
         stop=threading.Event(),
         secrets=Secrets(secrets or {}, app=info.code),
+        proxies=proxies or MemoryProxies(),
         databases=MemoryDatabases(databases or {}, dry_run=dry_run, records=records),
         captcha=captcha,
     )

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from collectors.toolkit.errors import AddressRefused, BadCertificate, ProxyFailed, Reaction
 from collectors.toolkit.http import TLS, Proxy
 from collectors.toolkit.testing.odd_site import odd_site
+from tests.servers.forward_proxy import ForwardProxy, forward_proxy
 from tests.unit.collectors.toolkit.http.drivers import HERE, Driver
 from tests.unit.collectors.toolkit.http.http2_site import http2_site
 
@@ -24,66 +21,10 @@ Drive = Callable[..., Driver]
 CERTIFICATES = Path(__file__).parents[4] / "servers" / "certificates"
 
 
-class _Forward(BaseHTTPRequestHandler):
-    """A proxy that carries plain requests and CONNECT, wants a password, and remembers whom it was asked for."""
-
-    server: Any
-
-    def do_GET(self) -> None:
-        self.server.asked.append(self.path)
-        if self.headers.get("Proxy-Authorization") != "Basic dXNlcjpwYXNz":
-            self.send_error(407)
-            return
-        host, _, rest = self.path.removeprefix("http://").partition("/")
-        name, _, port = host.partition(":")
-        with socket.create_connection((name, int(port or 80)), timeout=5) as site:
-            site.sendall(f"GET /{rest} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-            while piece := site.recv(65536):
-                self.wfile.write(piece)
-        self.close_connection = True
-
-    def do_CONNECT(self) -> None:
-        self.server.asked.append(self.path)
-        if self.headers.get("Proxy-Authorization") != "Basic dXNlcjpwYXNz":
-            self.send_error(407)
-            return
-        name, _, port = self.path.rpartition(":")
-        with socket.create_connection((name, int(port)), timeout=5) as site:
-            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            back = threading.Thread(target=_carry, args=(site, self.connection), daemon=True)
-            back.start()
-            _carry(self.connection, site)
-            back.join(5)
-        self.close_connection = True
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Quiet."""
-
-
-def _carry(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while piece := source.recv(65536):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
-
-
-@contextmanager
-def forward_proxy() -> Iterator[tuple[str, list[str]]]:
-    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), _Forward)
-    server.daemon_threads, server.asked = True, []
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    yield f"127.0.0.1:{server.server_address[1]}", server.asked
-    server.shutdown()
-    server.server_close()
-
-
 @pytest.fixture
 def proxy() -> Iterator[tuple[str, list[str]]]:
-    with forward_proxy() as found:
-        yield found
+    with forward_proxy(user="user", password="pass") as found:
+        yield found.where, found.asked
 
 
 def serving(name: str) -> ssl.SSLContext:
@@ -117,6 +58,16 @@ def test_a_proxy_that_does_not_know_us_ends_the_attempts(site: str, drive: Drive
 
     assert caught.value.reaction is Reaction.STOP
     assert "wrong" not in f"{caught.value} {driver.client.profile}"
+
+
+def test_so_does_one_that_is_to_carry_tls(drive: Drive, proxy: tuple[str, list[str]]) -> None:
+    driver = drive()
+    driver.client.set_proxy(f"http://user:wrong@{proxy[0]}")
+
+    with pytest.raises(ProxyFailed, match="does not accept our name and password") as caught:
+        driver.get("https://127.0.0.1:1/page")
+
+    assert caught.value.reaction is Reaction.STOP
 
 
 def test_a_proxy_that_is_gone_is_said_so(site: str, drive: Drive) -> None:
@@ -189,7 +140,46 @@ def test_http2_carries_requests_over_one_connection(drive: Drive) -> None:
     assert connections == [[1, 3, 5]]
 
 
-@pytest.mark.parametrize("url", ["socks5://127.0.0.1:1080", "127.0.0.1:8080", "http://"])
+@pytest.fixture
+def socks() -> Iterator[ForwardProxy]:
+    with forward_proxy("127.0.0.8", user="user", password="pass", socks=True) as running:
+        yield running
+
+
+def test_socks_carries_requests_and_looks_names_up_itself(site: str, drive: Drive, socks: ForwardProxy) -> None:
+    driver = drive(replace(HERE, tls=TLS(ca_file=CERTIFICATES / "authority.pem")))
+    driver.client.set_proxy(socks.url)
+
+    assert driver.get(f"{site}/page").text == "/page"
+    with odd_site(serving("valid.pem")) as safe:
+        assert driver.get(f"{safe}/page".replace("127.0.0.1", "localhost")).text == "/page"
+
+    assert socks.asked[0] == site.removeprefix("http://")
+    assert socks.asked[-1].startswith("localhost:")
+
+
+def test_socks_that_does_not_know_us_ends_the_attempts(site: str, drive: Drive, socks: ForwardProxy) -> None:
+    driver = drive()
+    driver.client.set_proxy(f"socks5://user:wrong@{socks.where}")
+
+    with pytest.raises(ProxyFailed, match="does not accept our name and password") as caught:
+        driver.get(f"{site}/page")
+
+    assert caught.value.reaction is Reaction.STOP
+
+
+@pytest.mark.parametrize("mode", ["refuses", "babbles"])
+def test_socks_that_does_not_carry_is_said_so(site: str, drive: Drive, socks: ForwardProxy, mode: str) -> None:
+    driver, socks.mode = drive(), mode
+    driver.client.set_proxy(socks.url)
+
+    with pytest.raises(ProxyFailed) as caught:
+        driver.get(f"{site}/page")
+
+    assert (caught.value.category, caught.value.reaction) == ("proxy", Reaction.ROTATE)
+
+
+@pytest.mark.parametrize("url", ["socks4://127.0.0.1:1080", "127.0.0.1:8080", "http://"])
 def test_what_is_no_proxy_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="A proxy is written"):
         Proxy(url)
