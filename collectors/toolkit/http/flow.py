@@ -170,6 +170,7 @@ class _Trip:
 
     def _once(self, request: httpx.Request) -> Flow:
         url = self.at = request.url
+        proxy: Proxy | None
         if self._is_leasing:
             found = yield Way(url)
             if isinstance(found, NoProxy):

@@ -84,8 +84,9 @@ class BrightDataProvider:
         if self.country and not _COUNTRY.fullmatch(self.country):
             raise BadProvider("A country is written in two small letters, such as de.")
 
-    def sessions(self) -> None:
+    def sessions(self) -> Sequence[str] | None:
         """See `ProxyProvider`: any number."""
+        return None
 
     def new_session(self) -> str:
         """See `ProxyProvider`."""

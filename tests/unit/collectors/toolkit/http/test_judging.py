@@ -97,8 +97,8 @@ def test_one_judge_of_three_is_too_few(proxy: ForwardProxy, judges: list[JudgeSe
 
 
 def test_judges_that_disagree_settle_nothing(proxy: ForwardProxy, judges: list[JudgeServer]) -> None:
-    for place, judge in enumerate(judges):
-        judge.answer = lambda _address, _query, place=place: (200, f'{{"ip": "127.0.9.{place}"}}'.encode())
+    judges[0].answer = lambda _address, _query: (200, b'{"ip": "127.0.9.0"}')
+    judges[1].answer = lambda _address, _query: (200, b'{"ip": "127.0.9.1"}')
 
     found = court(judges).judge(Proxy(proxy.url))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from collectors.toolkit.errors import BadStatus, NoProxy, ProxyFailed
-from collectors.toolkit.http import LeasedProxy
+from collectors.toolkit.http import Attempt, LeasedProxy
 from collectors.toolkit.testing import MemoryProxies
 from collectors.toolkit.testing.odd_site import odd_site
 from tests.servers.forward_proxy import ForwardProxy, forward_proxy
@@ -91,7 +91,8 @@ def test_a_lease_that_is_over_is_refused(site: str, drive: Drive, pair: tuple[Fo
 
 
 def test_what_went_over_the_wire_is_told(site: str, drive: Drive, pair: tuple[ForwardProxy, ForwardProxy]) -> None:
-    proxies, driver, told = MemoryProxies([pair[0].url]), drive(), []
+    proxies, driver = MemoryProxies([pair[0].url]), drive()
+    told: list[Attempt] = []
     driver.client.session.observers.append(told.append)
     driver.client.set_proxy(proxies)
 
