@@ -5,7 +5,8 @@
     |-- SkipItem             leave this item out; not a fault, and not counted as failed
     |-- RetryLater           category "retry_later": end the run as failed, and try again later
     |-- Blocker              category "blocked": end the run as failed and disable the app; a person has to act first
-    |   `-- MissingSecret        the app has no credential of that name
+    |   |-- MissingSecret        the app has no credential of that name
+    |   `-- LoginFailed          the site does not let us in with the credentials that the app has
     |-- FetchError           category "http"
     |   |-- SiteUnreachable      no connection: refused, reset, gone in the middle
     |   |   |-- HostNotFound         there is no such host
@@ -90,6 +91,10 @@ class Blocker(CollectError):
 
 class MissingSecret(Blocker):
     """The app has no credential of the name that its source asked for."""
+
+
+class LoginFailed(Blocker):
+    """The site does not let us in; trying again and again is what locks accounts."""
 
 
 class FetchError(CollectError):

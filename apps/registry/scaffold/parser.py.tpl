@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from urllib.parse import urljoin
-
-from selectolax.lexbor import LexborHTMLParser
+from decimal import Decimal
 
 from collectors.toolkit.errors import ParseError
+from collectors.toolkit.parsing.html import links, one, parse_html, text
+from collectors.toolkit.parsing.numbers import parse_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +21,17 @@ class ItemRow:
 
 def parse_list(html: bytes, url: str) -> list[str]:
     """The addresses of the items on a list page; `url` is the page's own. Raises `ParseError`."""
-    links = LexborHTMLParser(html).css("ol.books > li > a")
-    if not links:
+    items = list(links(parse_html(html), url, "ol.books > li > a"))
+    if not items:
         raise ParseError("The page lists no items.")
-    return [urljoin(url, link.attributes.get("href") or "") for link in links]
+    return items
 
 
 def parse_item(html: bytes) -> ItemRow:
     """The page of an item. Raises `ParseError` naming what is missing."""
-    page = LexborHTMLParser(html)
-    price = _text(page, ".price").removeprefix("€").strip()
-    try:
-        return ItemRow(number=_text(page, ".isbn"), title=_text(page, ".title"), price=Decimal(price))
-    except InvalidOperation:
-        raise ParseError(f'The price is "{price}", which is not a number.') from None
-
-
-def _text(page: LexborHTMLParser, selector: str) -> str:
-    node = page.css_first(selector)
-    if node is None:
-        raise ParseError(f"The page has no {selector}.")
-    return node.text(strip=True)
+    page = parse_html(html)
+    return ItemRow(
+        number=text(one(page, ".isbn")),
+        title=text(one(page, ".title")),
+        price=parse_number(text(one(page, ".price")), "en"),
+    )

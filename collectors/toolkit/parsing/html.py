@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urljoin
 
@@ -14,6 +15,7 @@ from collectors.toolkit.parsing.encodings import decode
 Node: TypeAlias = LexborNode
 #: A page with so many characters is no page.
 LARGEST = 64 * 1024 * 1024
+_BUTTONS = frozenset({"submit", "button", "reset", "image", "file"})
 
 
 def parse_html(content: bytes | str, *, declared: str | None = None) -> LexborHTMLParser:
@@ -69,3 +71,56 @@ def table(node: Node) -> list[dict[str, str]]:
         if len(row) != len(header):
             raise ParseError(f"Row {number} of the table has {len(row)} cells, its header {len(header)}.")
     return [dict(zip(header, row, strict=True)) for row in rest]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a browser would send: hidden fields, such as tokens against forgery, stand in `fields` with their values."""
+
+    method: str
+    """GET or POST."""
+    url: str
+    fields: dict[str, str]
+
+    def filled(self, **values: str) -> dict[str, str]:
+        """All fields, these of them filled in. Raises `ParseError` if the form has no such field."""
+        missing = [name for name in values if name not in self.fields]
+        if missing:
+            known = ", ".join(self.fields) or "none"
+            raise ParseError(f"The form has no field {missing[0]!r}; it has: {known}.")
+        return {**self.fields, **values}
+
+
+def form(node: LexborHTMLParser | Node, base_url: str, selector: str = "form") -> Form:
+    """The only form for a selector, to be sent with `request.send(form.method, form.url, data=form.filled(...))`.
+
+    `base_url` is the address of its page. Boxes that are not ticked and buttons are left out, as browsers do. Raises
+    `ParseError` if there is no such form, or more than one.
+    """
+    found = one(node, selector)
+    fields: dict[str, str] = {}
+    for field in found.css("input[name], textarea[name], select[name]"):
+        name, kind = field.attributes.get("name") or "", (field.attributes.get("type") or "").lower()
+        is_ticked = "checked" in field.attributes
+        if kind in _BUTTONS or (kind in ("checkbox", "radio") and not is_ticked):
+            continue
+        fields[name] = _value(field)
+    return Form(
+        method="POST" if (found.attributes.get("method") or "").lower() == "post" else "GET",
+        url=urljoin(base_url, (found.attributes.get("action") or "").strip() or base_url),
+        fields=fields,
+    )
+
+
+def _value(field: Node) -> str:
+    if field.tag == "textarea":
+        return field.text()
+    if field.tag == "select":
+        chosen = field.css_first("option[selected]") or field.css_first("option")
+        if chosen is None:
+            return ""
+        said = chosen.attributes.get("value")
+        return text(chosen) if said is None else said
+    given = field.attributes.get("value")
+    is_box = (field.attributes.get("type") or "").lower() in ("checkbox", "radio")
+    return given if given is not None else "on" if is_box else ""

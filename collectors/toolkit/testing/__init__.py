@@ -15,6 +15,7 @@ Everything in a context has a double here that remembers what the source did wit
 from collectors.toolkit.testing.captcha import CannedCaptcha
 from collectors.toolkit.testing.clients import Answer, CannedClients
 from collectors.toolkit.testing.context import MemoryContext, make_context
+from collectors.toolkit.testing.contract import assert_contract
 from collectors.toolkit.testing.database import MemoryDatabase
 from collectors.toolkit.testing.memory import MemoryRecords
 from collectors.toolkit.testing.parsing import assert_parses
@@ -35,6 +36,7 @@ __all__ = [
     "NumberedProvider",
     "RecordingLog",
     "RecordingProgress",
+    "assert_contract",
     "assert_parses",
     "make_context",
     "recorded",

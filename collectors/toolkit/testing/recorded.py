@@ -6,7 +6,8 @@
 
 With `DC_TEST_RECORD=1` in the environment the test goes out to the site and writes down what came, else it answers from
 that and reaches nothing. Passwords stay out: no header and no body of a request is kept, values of cookies and of
-parameters that look like secrets are masked.
+parameters that look like secrets are masked. Fields of forms and of JSON that are called like secrets do not count when
+requests are told apart, so that a login recorded with the real password is replayed with any.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ import json
 import mimetypes
 import os
 import re
+import threading
 from collections import defaultdict, deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 
@@ -33,6 +37,8 @@ VARIABLE = "DC_TEST_RECORD"
 #: What describes the body as it was on the wire; what is kept is unpacked.
 _OF_WIRE = frozenset({b"content-encoding", b"content-length", b"transfer-encoding", b"connection"})
 _EVERYWHERE = networks("0.0.0.0/0 ::/0")
+#: Who records is a developer at their own machine, where the site may be as well.
+_HERE = networks("127.0.0.0/8 ::1")
 _redactor = Redactor()
 
 
@@ -44,14 +50,30 @@ def recorded(folder: Path, *, profile: Profile | None = None) -> ClientPool:
     """Clients that replay what `folder` holds, or record into it if `DC_TEST_RECORD` is set.
 
     Recording begins anew: what the folder held before is replaced. Replaying, the same question asked again gets the
-    next answer that was recorded for it, and the last one from then on.
+    next answer that was recorded for it, and the last one from then on. What `profile` tries again is tried again when
+    it is replayed too, without waiting.
     """
-    if os.environ.get(VARIABLE):
-        recorder = _Recorder(folder)
-        session = Session(profile or Profile())
-        return ClientPool(lambda: Request(session=session, transports=recorder))
+    profile = profile or Profile(allowed=_HERE)
+    return recording_into(folder, profile) if is_recording() else replaying(folder, profile)
+
+
+def is_recording() -> bool:
+    """Whether the tests go out to the sites, to record what they say."""
+    return bool(os.environ.get(VARIABLE))
+
+
+def recording_into(folder: Path, profile: Profile) -> ClientPool:
+    """Clients that fetch, and write down what came."""
+    recorder = _Recorder(folder)
+    session = Session(profile)
+    return ClientPool(lambda: Request(session=session, transports=recorder))
+
+
+def replaying(folder: Path, profile: Profile) -> ClientPool:
+    """Clients that know what `folder` holds and nothing else."""
     replay = AnsweringTransports(Answering(_Replay(folder)))
-    session = Session(Profile(retries=Retries(count=0), allowed=_EVERYWHERE))
+    retries = Retries(count=profile.retries.count, base_s=0.0)
+    session = Session(replace(profile, retries=retries, allowed=_EVERYWHERE, cache=None, proxy=None))
     return ClientPool(lambda: Request(session=session, transports=replay))
 
 
@@ -61,6 +83,7 @@ class _Recorder(Transports):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._count = 0
+        self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         for file in folder.glob("[0-9][0-9][0-9][0-9]-*"):
             file.unlink()
@@ -75,10 +98,12 @@ class _Recorder(Transports):
 
     def keep(self, page: Page) -> Page:
         """Write an answer down."""
-        self._count += 1
+        with self._lock:
+            self._count += 1
+            number = self._count
         request = page.request
         slug = re.sub(r"[^a-z0-9]+", "-", f"{request.method} {request.url.host}{request.url.path}".lower())[:60]
-        name = f"{self._count:04}-{slug.strip('-')}"
+        name = f"{number:04}-{slug.strip('-')}"
         kind = page.headers.get("content-type", "").partition(";")[0].strip()
         body = self._folder / f"{name}{mimetypes.guess_extension(kind) or '.bin'}"
         body.write_bytes(page.content)
@@ -123,6 +148,7 @@ class _Replay:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
         self._answers: dict[str, deque[dict[str, Any]]] = defaultdict(deque)
         for file in sorted(folder.glob("*.answer.json")):
             about = json.loads(file.read_text())
@@ -136,9 +162,13 @@ class _Replay:
                 f"{question['method']} {question['url']} is not among the answers in {self._folder}: "
                 f"record them again with {VARIABLE}=1."
             )
-        about = answers.popleft() if len(answers) > 1 else answers[0]
+        with self._lock:
+            is_last = len(answers) == 1
+            about = answers[0] if is_last else answers.popleft()
+        # What comes next is known already: nobody has to wait for it.
+        headers = [(name, value) for name, value in about["headers"] if is_last or name.lower() != "retry-after"]
         content = (self._folder / about["body"]).read_bytes()
-        return httpx.Response(about["status"], headers=[tuple(pair) for pair in about["headers"]], content=content)
+        return httpx.Response(about["status"], headers=headers, content=content)
 
 
 def _question(request: httpx.Request) -> dict[str, Any]:
@@ -149,8 +179,27 @@ def _question(request: httpx.Request) -> dict[str, Any]:
             (name, MASK if _redactor.is_secret_key(name) else value) for name, value in url.params.multi_items()
         ]
         url = url.copy_with(params=httpx.QueryParams(masked))
-    body = hashlib.sha256(request.content).hexdigest()[:16] if request.content else ""
-    return {"method": request.method, "url": str(url), "sent": body}
+    sent = _harmless(request)
+    return {
+        "method": request.method,
+        "url": str(url),
+        "sent": hashlib.sha256(sent).hexdigest()[:16] if sent else "",
+    }
+
+
+def _harmless(request: httpx.Request) -> bytes:
+    """What was sent, without the values of fields that are called like secrets."""
+    content, kind = request.content, request.headers.get("content-type", "")
+    if kind.startswith("application/x-www-form-urlencoded"):
+        pairs = parse_qsl(content.decode("utf-8", "replace"), keep_blank_values=True)
+        shown = [[name, MASK if _redactor.is_secret_key(name) else value] for name, value in pairs]
+        return json.dumps(shown).encode()
+    if "json" in kind:
+        try:
+            return json.dumps(_redactor.redact(json.loads(content)), sort_keys=True).encode()
+        except ValueError:
+            return content
+    return content
 
 
 def _key(about: dict[str, Any]) -> str:

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from collectors.sources.$code.parser import ItemRow, parse_item, parse_list
+from collectors.sources.$code.parser import parse_item, parse_list
 from collectors.toolkit.errors import ParseError
+from collectors.toolkit.testing import assert_parses
 
 PAGES = Path(__file__).parent / "pages"
 
@@ -19,9 +19,7 @@ def test_the_list_names_the_page_of_every_item() -> None:
 
 
 def test_the_page_of_an_item_becomes_a_row() -> None:
-    assert parse_item((PAGES / "item-1.html").read_bytes()) == ItemRow(
-        number="9781458654281", title="The Archive at the End of Winter", price=Decimal("15.69")
-    )
+    assert_parses(parse_item, PAGES / "item-1.html")
 
 
 @pytest.mark.parametrize(("old", "new"), [("€ 15.69", "on request"), ('class="isbn"', "")])

@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 
 from collectors.contract import Context
 from collectors.toolkit.errors import Blocker
+from collectors.toolkit.http.folder import FolderSite
 from collectors.toolkit.scraping import BaseScraper
 
 from .models import Module
-from .origin import Origin
 from .parser import IndexEntry, ModuleRow, parse_index, parse_source_links
 
 INDEX = "py-modindex.html"
@@ -33,7 +33,7 @@ class PythonDocs(BaseScraper):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.origin: Origin | None = None
+        self.origin: FolderSite | None = None
         self.base_url = ""
         self.index: list[IndexEntry] = []
         self.links: dict[str, dict[str, str]] = {}
@@ -57,7 +57,7 @@ class PythonDocs(BaseScraper):
                 f"There is no Python documentation in {folder}: install it with `apt install python3-doc`, "
                 "or name its place with the argument folder or base_url."
             )
-        self.origin = Origin(folder)
+        self.origin = FolderSite(folder)
         return self.origin.url
 
     def _links_on(self, page: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A web server for one folder, on the loopback address: the site that this source collects from."""
+"""A web server for one folder, on the loopback address: what a package installed is collected like any other site."""
 
 from __future__ import annotations
 
@@ -33,12 +33,20 @@ class _Files(SimpleHTTPRequestHandler):
         pass
 
 
-class Origin:
-    """Serves `folder` from a free port until `close`."""
+class FolderSite:
+    """Serves `folder` from a free port until `close`, or as long as a `with` lasts, which gives its URL.
+
+        with FolderSite(Path("/usr/share/doc/socat")) as url:
+            page = self.request.get(f"{url}socat.html")
+
+    The source that asks it has to allow itself the address: `allowed_networks = ("127.0.0.1",)`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=str(folder.resolve())))
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="origin", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="folder-site", daemon=True
+        )
         self._thread.start()
 
     @property
@@ -50,3 +58,9 @@ class Origin:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def __enter__(self) -> str:
+        return self.url
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

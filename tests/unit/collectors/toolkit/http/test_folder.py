@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.sources.examples.debian.python_docs.origin import Origin
+from collectors.toolkit.http.folder import FolderSite
 
 
 @pytest.fixture
@@ -21,13 +21,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def origin(folder: Path) -> Iterator[Origin]:
-    origin = Origin(folder)
-    yield origin
-    origin.close()
+def origin(folder: Path) -> Iterator[FolderSite]:
+    origin = FolderSite(folder)
+    with origin:
+        yield origin
 
 
-def ask(origin: Origin, path: str, method: str = "GET") -> tuple[int, bytes]:
+def ask(origin: FolderSite, path: str, method: str = "GET") -> tuple[int, bytes]:
     """Sends the path as it is; a real client would tidy it up first."""
     connection = http.client.HTTPConnection(origin.url.removeprefix("http://").rstrip("/"), timeout=5)
     try:
@@ -38,7 +38,7 @@ def ask(origin: Origin, path: str, method: str = "GET") -> tuple[int, bytes]:
         connection.close()
 
 
-def test_it_serves_files(origin: Origin) -> None:
+def test_it_serves_files(origin: FolderSite) -> None:
     assert ask(origin, "/page.html") == (200, b"<p>Hello</p>")
 
 
@@ -57,7 +57,7 @@ def test_it_serves_files(origin: Origin) -> None:
         "/",
     ],
 )
-def test_it_gives_nothing_else(origin: Origin, path: str) -> None:
+def test_it_gives_nothing_else(origin: FolderSite, path: str) -> None:
     status, body = ask(origin, path)
 
     assert status == 404
@@ -65,25 +65,25 @@ def test_it_gives_nothing_else(origin: Origin, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_it_cannot_be_written_to(origin: Origin, method: str) -> None:
+def test_it_cannot_be_written_to(origin: FolderSite, method: str) -> None:
     assert ask(origin, "/page.html", method)[0] == 501
 
 
-def test_it_says_nothing_on_the_terminal(origin: Origin, capfd: pytest.CaptureFixture[str]) -> None:
+def test_it_says_nothing_on_the_terminal(origin: FolderSite, capfd: pytest.CaptureFixture[str]) -> None:
     ask(origin, "/page.html")
     ask(origin, "/absent.html")
 
     assert capfd.readouterr() == ("", "")
 
 
-def test_it_listens_on_the_loopback_address_only(origin: Origin) -> None:
+def test_it_listens_on_the_loopback_address_only(origin: FolderSite) -> None:
     assert origin.url.startswith("http://127.0.0.1:")
 
 
 def test_it_frees_its_port_and_its_thread(folder: Path) -> None:
-    origin = Origin(folder)
+    origin = FolderSite(folder)
     origin.close()
 
     with pytest.raises(ConnectionRefusedError):
         ask(origin, "/page.html")
-    assert "origin" not in [thread.name for thread in threading.enumerate()]
+    assert "folder-site" not in [thread.name for thread in threading.enumerate()]

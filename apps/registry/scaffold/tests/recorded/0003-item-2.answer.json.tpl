@@ -1,0 +1,13 @@
+{
+ "method": "GET",
+ "url": "$sitebooks/2/",
+ "sent": "",
+ "status": 200,
+ "headers": [
+  [
+   "Content-Type",
+   "text/html; charset=utf-8"
+  ]
+ ],
+ "body": "../pages/item-2.html"
+}
