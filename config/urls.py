@@ -19,4 +19,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),
 ]
 if settings.DC_DEMO_SITE:
-    urlpatterns.append(path("demo/", include("apps.console.demo")))
+    urlpatterns.append(path("demo/", include("apps.console.demo_urls")))

@@ -19,12 +19,10 @@ from urllib.parse import urlencode
 from django.core.paginator import EmptyPage, PageNotAnInteger, Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import path, reverse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from apps.core.clock import utc_now
-
-app_name = "demo"
 
 LASTING = 110
 """Books that stay, with prices that change."""
@@ -65,6 +63,11 @@ class Book:
 def catalogue(moment: datetime) -> list[Book]:
     """All books on offer at `moment`. The same minute gives the same books, in the same order, on every machine."""
     return list(_catalogue(minute_of(moment)))
+
+
+def now() -> datetime:
+    """The time by the clock of the shop."""
+    return utc_now()
 
 
 def minute_of(moment: datetime) -> int:
@@ -122,7 +125,7 @@ def _pick(choices: tuple[str, ...], number: int) -> str:
 View = Callable[..., HttpResponse]
 
 
-def _shown(view: View) -> View:
+def shown(view: View) -> View:
     """Read only, and not for search engines."""
 
     @require_safe
@@ -135,57 +138,54 @@ def _shown(view: View) -> View:
     return wrapper
 
 
-@_shown
+@shown
 def book_list(request: HttpRequest) -> HttpResponse:
     """`?page=`: twenty books. `?at=`: the minute, now if there is none."""
-    minute = _minute_asked_for(request)
+    minute = minute_asked_for(request)
     try:
         page = Paginator(_catalogue(minute), PAGE_SIZE).page(request.GET.get("page", "1"))
     except (PageNotAnInteger, EmptyPage):
         raise Http404("The catalogue has no such page.") from None
     context = {
         "page": page,
-        "books": [(book, _address("demo:book", book.isbn, at=minute)) for book in page],
+        "books": [(book, address_of("demo:book", book.isbn, at=minute)) for book in page],
         "previous": _list_address(minute, page.number - 1) if page.has_previous() else "",
         "next": _list_address(minute, page.number + 1) if page.has_next() else "",
-        "moment": _moment(minute),
+        "moment": moment_of(minute),
     }
     return HttpResponse(render_to_string("console/demo/list.html", context))
 
 
-@_shown
+@shown
 def book(request: HttpRequest, isbn: str) -> HttpResponse:
     """One book. `?at=` as above."""
-    minute = _minute_asked_for(request)
+    minute = minute_asked_for(request)
     found = next((book for book in _catalogue(minute) if book.isbn == isbn), None)
     if found is None:
         raise Http404("The shop does not have this book.")
-    context = {"book": found, "back": _list_address(minute, 1), "moment": _moment(minute)}
+    context = {"book": found, "back": _list_address(minute, 1), "moment": moment_of(minute)}
     return HttpResponse(render_to_string("console/demo/book.html", context))
 
 
-def _minute_asked_for(request: HttpRequest) -> int:
-    now = minute_of(utc_now())
-    asked = request.GET.get("at", str(now))
-    oldest = now - int(MEMORY.total_seconds() // 60)
-    if not (asked.isascii() and asked.isdigit() and len(asked) < 12 and oldest <= int(asked) <= now):
+def minute_asked_for(request: HttpRequest) -> int:
+    """The minute of `?at=`, now if there is none. Raises `Http404`."""
+    latest = minute_of(now())
+    asked = request.GET.get("at", str(latest))
+    oldest = latest - int(MEMORY.total_seconds() // 60)
+    if not (asked.isascii() and asked.isdigit() and len(asked) < 12 and oldest <= int(asked) <= latest):
         raise Http404("The shop has no catalogue of that minute.")
     return int(asked)
 
 
-def _moment(minute: int) -> datetime:
+def moment_of(minute: int) -> datetime:
+    """When it begins."""
     return datetime.fromtimestamp(minute * 60, tz=UTC)
 
 
 def _list_address(minute: int, page: int) -> str:
-    return _address("demo:list", page=page, at=minute)
+    return address_of("demo:list", page=page, at=minute)
 
 
-def _address(name: str, *args: str, **query: int) -> str:
-    return f"{reverse(name, args=args)}?{urlencode(query)}"
-
-
-urlpatterns = [
-    path("", book_list, name="list"),
-    path("books/<str:isbn>/", book, name="book"),
-]
+def address_of(name: str, *args: str, **query: int | str) -> str:
+    """The path of a page of the shop."""
+    return reverse(name, args=args) + (f"?{urlencode(query)}" if query else "")

@@ -53,6 +53,8 @@ def seed(*, now: datetime) -> list[str]:
     """Everything but the tables; safe to call at every start. Returns what a person should know, in sentences."""
     seed_roles()
     register_rooms()
+    for app in App.objects.filter(code__startswith="examples.shop."):
+        _point_at_demo(app)
     return [note for example in EXAMPLES if (note := _seed_example(example, now))]
 
 
@@ -69,7 +71,6 @@ def _seed_example(example: Example, now: datetime) -> str:
         return ""
     if example.needs is not None and not example.needs.is_dir():
         return f"{app.code} has nothing to collect: {example.needs} is missing; {example.hint}."
-    _point_at_demo(app)
     if app.schedule == App.Schedule.MANUAL and not app.runtimes.exists():
         app.schedule, app.interval_s = App.Schedule.INTERVAL, example.interval_s
         app.args = {**example.args, **app.args}
@@ -82,6 +83,6 @@ def _seed_example(example: Example, now: datetime) -> str:
 def _point_at_demo(app: App) -> None:
     """The demo site moves with DC_WEB_PORT; an address that somebody typed is left alone."""
     current = app.args.get("base_url", "")
-    if app.code.startswith("examples.shop.") and (not current or current.startswith("http://127.0.0.1:")):
+    if not current or current.startswith("http://127.0.0.1:"):
         app.args = {**app.args, "base_url": f"http://127.0.0.1:{settings.DC_WEB_PORT}/demo/"}
         app.save(update_fields=["args", "modified_at"])

@@ -123,6 +123,17 @@ ADDRESSES = {
     "api-description": ("tests/integration/apps/api/test_access.py", "/api/v1/openapi.json"),
     "demo:book": ("tests/unit/console/test_demo.py", "demo:book"),
     "demo:list": ("tests/unit/console/test_demo.py", "/demo/"),
+    **{
+        f"demo:{name}": ("tests/unit/console/test_demo_parts.py", f"/demo/{path}")
+        for name, path in {
+            "api-book": "api/books/",
+            "api-list": "api/books",
+            "outlet": "outlet/",
+            "outlet-copy": "outlet/",
+            "trade": "trade/",
+            "trade-login": "trade/login/",
+        }.items()
+    },
     "metrics": ("tests/integration/apps/runtime/test_health.py", '"/metrics"'),
     "oauth2_provider:authorize": ("tests/integration/apps/accounts/test_oauth.py", "/oauth/authorize/"),
     "oauth2_provider:token": ("tests/integration/apps/accounts/test_oauth.py", "/oauth/token/"),

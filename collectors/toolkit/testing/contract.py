@@ -55,16 +55,18 @@ def assert_contract(
     before = records.totals
     run(replaying(recording, profile), limit)
     changes = records.totals.inserted + records.totals.archived - before.inserted - before.archived
-    assert changes == 0, (
+    _expect(
+        changes == 0,
         f"A second run on the same pages changes {changes} rows: a row holds something that differs from run to run, "
-        "such as the time it was fetched at."
+        "such as the time it was fetched at.",
     )
     for kind, at_most, stop in (("is limited to one item", 1, False), ("was asked to stop", limit, True)):
         run(replaying(recording, profile), at_most, stop=stop)
         archived = records.totals.archived - before.archived
-        assert archived == 0, (
+        _expect(
+            archived == 0,
             f"A run that {kind} archives {archived} rows that it did not look for: hand complete=self.is_complete on "
-            "to records.merge."
+            "to records.merge.",
         )
     return first
 
@@ -80,6 +82,11 @@ def _run(source: Callable[[Context], Any], context: MemoryContext) -> Outcome:
 def _assert_it_succeeds(context: MemoryContext, outcome: Outcome) -> None:
     errors = [entry for entry in context.log.entries if entry.level == "error"]
     said = f" The last error: {errors[-1].values.get('exc_info') or errors[-1].error}" if errors else ""
-    assert outcome.ending is Ending.SUCCEEDED, f"The run ends as {outcome.ending}: {outcome.cause}"
-    assert context.progress.failed == 0, f"{context.progress.failed} items fail.{said}"
-    assert context.records.totals.inserted > 0, "The run stores no row."
+    _expect(outcome.ending is Ending.SUCCEEDED, f"The run ends as {outcome.ending}: {outcome.cause}{said}")
+    _expect(context.progress.failed == 0, f"{context.progress.failed} items fail.{said}")
+    _expect(context.records.totals.inserted > 0, "The run stores no row.")
+
+
+def _expect(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise AssertionError(otherwise)

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from django.contrib.staticfiles import finders
-from django.core.handlers.wsgi import WSGIHandler
 from django.test import Client
 from django.urls import reverse
 
@@ -19,8 +16,8 @@ from collectors.sources.examples.shop.books.models import Book
 from collectors.sources.examples.shop.books.parser import parse_book, parse_list
 from collectors.toolkit.http import ClientPool, Profile, Request, Session, networks
 from collectors.toolkit.testing import make_context
+from tests.unit.console.conftest import NOON
 
-NOON = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 FIRST_BOOK_AT_NOON = demo.Book(
     isbn="9781458654281",
@@ -30,20 +27,6 @@ FIRST_BOOK_AT_NOON = demo.Book(
     price=Decimal("16.55"),
     stock=22,
 )
-
-
-@pytest.fixture
-def client() -> Client:
-    return Client(headers={"host": "localhost"})
-
-
-@pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
-    def set_to(moment: datetime) -> None:
-        monkeypatch.setattr(demo, "utc_now", lambda: moment)
-
-    set_to(NOON)
-    return set_to
 
 
 def prices(moment: datetime) -> dict[str, Decimal]:
@@ -210,22 +193,6 @@ def test_pages_hold_no_inline_style_or_script_and_their_stylesheet_exists(client
 
 
 # -- The example source on it -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def shop_url() -> Iterator[str]:
-    """The shop behind a real web server on the loopback address."""
-    with make_server("127.0.0.1", 0, WSGIHandler(), handler_class=QuietHandler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/demo/"
-        server.shutdown()
-        thread.join()
-
-
-class QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
 
 
 def test_the_example_source_collects_the_shop_and_sees_it_change(

@@ -29,6 +29,16 @@ def test_the_examples_are_scheduled_started_and_pointed_at_the_demo_shop_once() 
     assert Command.objects.count() == count
 
 
+def test_the_other_examples_wait_for_somebody_to_enable_them_and_point_at_the_demo_shop_too() -> None:
+    seed(now=utc_now())
+
+    for name in ("trade", "stock", "outlet"):
+        app = example(f"examples.shop.{name}")
+        assert (app.is_enabled, app.schedule) == (False, App.Schedule.MANUAL)
+        assert app.args["base_url"].endswith("/demo/")
+        assert not app.commands.exists()
+
+
 def test_one_example_is_broken_until_somebody_repairs_it() -> None:
     seed(now=utc_now())
     app = example(BROKEN.code)

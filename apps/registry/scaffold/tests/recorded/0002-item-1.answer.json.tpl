@@ -1,6 +1,6 @@
 {
  "method": "GET",
- "url": "$sitebooks/1/",
+ "url": "${site}books/1/",
  "sent": "",
  "status": 200,
  "headers": [

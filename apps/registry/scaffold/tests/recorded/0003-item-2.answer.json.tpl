@@ -1,6 +1,6 @@
 {
  "method": "GET",
- "url": "$sitebooks/2/",
+ "url": "${site}books/2/",
  "sent": "",
  "status": 200,
  "headers": [

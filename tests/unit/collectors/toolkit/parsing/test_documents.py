@@ -41,6 +41,27 @@ def test_a_table_that_is_none_is_said_so(page: str, words: str) -> None:
         html.table(html.one(html.parse_html(page), "table"))
 
 
+LOGIN = """<form class=login method=POST action="../enter?x=1"><input type=hidden name=token value="t&amp;1">
+<input name=user><input type=checkbox name=stay checked><input type=checkbox name=mail value=1>
+<input type=submit name=go value=Go><select name=lang><option>en<option value=hr selected>Croatian</select>
+<textarea name=note> hi</textarea></form>"""
+
+
+def test_a_form_is_what_a_browser_would_send() -> None:
+    form = html.form(html.parse_html(LOGIN), "https://shop.example/a/login/", "form.login")
+
+    assert (form.method, form.url) == ("POST", "https://shop.example/a/enter?x=1")
+    assert form.filled(user="me") == {"token": "t&1", "user": "me", "stay": "on", "lang": "hr", "note": " hi"}
+
+
+def test_a_form_without_an_action_goes_to_its_own_page_and_a_field_that_is_not_there_is_named() -> None:
+    form = html.form(html.parse_html("<form><input name=q value=1></form>"), "https://shop.example/a?b=1")
+
+    assert (form.method, form.url, form.fields) == ("GET", "https://shop.example/a?b=1", {"q": "1"})
+    with pytest.raises(ParseError, match="The form has no field 'user'; it has: q"):
+        form.filled(user="me")
+
+
 def test_what_has_to_be_there_once_is_there_once() -> None:
     with pytest.raises(ParseError, match="has 2 for 'b' where one was expected"):
         html.one(html.parse_html("<b>1</b><b>2</b>"), "b")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -42,7 +44,7 @@ def test_what_was_recorded_is_replayed_without_the_site(tmp_path: Path, monkeypa
         first = visit(recorded(tmp_path, profile=HERE), site)
     monkeypatch.delenv("DC_TEST_RECORD")
 
-    assert visit(recorded(tmp_path), site) == first
+    assert visit(recorded(tmp_path, profile=HERE), site) == first
     assert first[1] == "<h1>Your account</h1>"
 
 
@@ -74,6 +76,58 @@ def test_no_secret_is_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert b"hunter2" not in kept
     assert b"session=reader" not in kept
     assert b"session=recorded" in kept
+
+
+def test_a_login_that_was_recorded_is_replayed_with_any_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def login(clients: ClientPool, site: str, user: str, password: str) -> str:
+        client = clients.current()
+        try:
+            said = client.post(f"{site}/login", data={"user": user, "password": password}).text
+            return said + client.post(f"{site}/json", json={"page": 1, "login": {"api_key": password}}).text[:10]
+        finally:
+            clients.close()
+
+    monkeypatch.setenv("DC_TEST_RECORD", "1")
+    with odd_site() as site:
+        first = login(recorded(tmp_path), site, "reader", "right")
+    monkeypatch.delenv("DC_TEST_RECORD")
+
+    assert login(recorded(tmp_path), site, "reader", "any") == first
+    with pytest.raises(NotRecorded):
+        login(recorded(tmp_path), site, "somebody", "right")
+
+
+def test_failures_are_replayed_and_tried_again_without_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DC_TEST_RECORD", "1")
+    with odd_site() as site:
+        quick = Profile(allowed=networks("127.0.0.1"), retries=Retries(count=2, base_s=0.0))
+        clients = recorded(tmp_path, profile=quick)
+        clients.current().get(f"{site}/flaky/replayed/2")
+        clients.current().get(f"{site}/retry-after/replayed/0")
+        clients.close()
+    monkeypatch.delenv("DC_TEST_RECORD")
+    busy = next(file for file in tmp_path.glob("*.answer.json") if "Retry-After" in file.read_text())
+    busy.write_text(re.sub(r'("Retry-After",\s*)"0"', r'\1"60"', busy.read_text()))
+    assert '"60"' in busy.read_text()
+
+    client = recorded(tmp_path).current()
+    assert client.get(f"{site}/flaky/replayed/2").text == "at last"
+    assert client.get(f"{site}/retry-after/replayed/0").text == "at last"
+
+
+def test_threads_record_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DC_TEST_RECORD", "1")
+    with odd_site() as site, ThreadPoolExecutor(8) as pool:
+        clients = recorded(tmp_path)
+        asked = [f"{site}/page/{number}" for number in range(40)]
+        first = list(pool.map(lambda url: clients.current().get(url).text, asked))
+        clients.close()
+    monkeypatch.delenv("DC_TEST_RECORD")
+
+    client = recorded(tmp_path).current()
+    assert [client.get(url).text for url in asked] == first
 
 
 def test_what_was_not_recorded_fails_the_test(tmp_path: Path) -> None:
