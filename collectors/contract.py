@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
 from collectors.captcha_solver import CaptchaSolver, NoCaptcha, SolvedCaptcha
 from collectors.http_client import HTTPClient, Proxies, ProxyLease, no_proxies
 from collectors.identity import AppInfo
+from collectors.queues import Queues, no_queues
 from collectors.stores import Called, Database, Databases, MergeResult, Missing, Record, RecordStore, no_databases
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "ProgressReport",
     "Proxies",
     "ProxyLease",
+    "Queues",
     "Record",
     "RecordStore",
     "Secrets",
@@ -159,6 +161,7 @@ class Context:
     databases: Databases = no_databases
     captcha: CaptchaSolver = field(default_factory=NoCaptcha)
     proxies: Proxies = no_proxies
+    queues: Queues = no_queues
 
     @property
     def request(self) -> HTTPClient:

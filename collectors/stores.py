@@ -41,6 +41,38 @@ class MergeResult:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SeenKeys:
+    """The keys of rows that merges saw. What is in it is for the record store alone."""
+
+    group: str
+    keys: bytes
+
+
+class SeenLedger(Protocol):
+    """Where those keys are kept until the end of a series."""
+
+    def groups(self) -> Iterable[str]:
+        """The groups there are, each once."""
+        ...
+
+    def keys(self, group: str) -> Iterator[bytes]:
+        """All keys of a group, as they came."""
+        ...
+
+
+class MergeSeries(Protocol):
+    """Merges that belong together: none of them takes away what it did not see."""
+
+    def take(self) -> list[SeenKeys]:
+        """What was seen since this was asked last."""
+        ...
+
+    def finish(self, seen: SeenLedger) -> MergeResult:
+        """Archive (or delete) what no merge of the series saw, in one transaction."""
+        ...
+
+
 class RecordStore(Protocol):
     """Where rows go: `context.records`."""
 
@@ -64,6 +96,10 @@ class RecordStore(Protocol):
 
     def transaction(self) -> AbstractContextManager[None]:
         """Everything merged inside is committed together, or not at all."""
+        ...
+
+    def series(self) -> AbstractContextManager[MergeSeries]:
+        """Inside, merges take nothing away; `MergeSeries.finish` does, once for all of them."""
         ...
 
 

@@ -51,8 +51,12 @@ class Quality:
         scope: Mapping[str, Any] | None = None,
         missing: Missing = "archive",
         complete: bool = True,
+        sees_rows: bool = True,
     ) -> Judge:
-        """The judge of the next merge into `model`. Raises `MergeBlocked` where the rules make no sense."""
+        """The judge of the next merge into `model`. Raises `MergeBlocked` where the rules make no sense.
+
+        One that `sees_rows` not (the last step of a series) asks no rule about the values of a field.
+        """
         label = model._meta.label_lower
         number = self._merges[label] = self._merges.get(label, 0) + 1
         known = known_of(label)
@@ -63,7 +67,9 @@ class Quality:
             blocked = MergeBlocked(str(error))
             judge.refused(blocked)
             raise blocked from None
-        return Judge(self, model, number, book, known, scope or {}, missing, is_complete=complete)
+        judge = Judge(self, model, number, book, known, scope or {}, missing, is_complete=complete)
+        judge.sees_rows = sees_rows
+        return judge
 
 
 class Judge:
@@ -84,6 +90,7 @@ class Judge:
         self.model, self.number, self.book, self.known = model, number, book, known
         self.takes_away = missing != "keep"
         self.is_complete = is_complete
+        self.sees_rows = True
         self._quality = quality
         self._scope = json.dumps({name: str(value) for name, value in sorted(scope.items())}) if scope else ""
         self._table = ModelTable(model)
@@ -190,7 +197,7 @@ class Judge:
     def _merge_verdicts(self, facts: Facts) -> list[dict[str, Any]]:
         found = []
         for one in self.book.rules:
-            if isinstance(one.rule, MergeRule):
+            if isinstance(one.rule, MergeRule) and (self.sees_rows or not one.rule.field_names()):
                 words = one.rule.fault(facts)
                 outcome = Outcome(one.rule.severity) if words else Outcome.PASS
                 found.append(_verdict(one.name, one.rule.kind, outcome, words, 0))

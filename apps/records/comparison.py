@@ -64,6 +64,22 @@ def compare(
     )
 
 
+def compare_keys(
+    backend: Backend, model: type[DataTable], scope: Mapping[str, Any], *, seen: int, may_be_empty: bool
+) -> Comparison:
+    """Fill `diff` with the current rows whose keys did not come in, and count. Raises `StorageError`."""
+    params = [stored(model, name, value, backend.connection) for name, value in scope.items()]
+    current = backend.one(backend.sql.count_current(), params)[0]
+    if current and not seen and not may_be_empty:
+        raise StorageError(
+            f"{model.__name__}: the run brought no rows while {current} are current; nothing was archived."
+        )
+    backend.execute(backend.sql.compare_keys(), params)
+    gone = backend.one(backend.sql.count_diff())[1] or 0
+    there = current - gone
+    return Comparison(seen=there, current=current, inserted=0, gone=gone, changed=0, unchanged=there)
+
+
 def _insertable(backend: Backend, model: type[DataTable], scope: Mapping[str, Any]) -> int:
     """How many keys are to be inserted. Raises `BadRow` where a key has two contents, or is taken."""
     keys, conflicts = backend.one(backend.sql.count_new())

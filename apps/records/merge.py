@@ -9,28 +9,40 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from django.db import DatabaseError, connections, transaction
 
 from apps.records.backends import backend_class, is_worth_another_try
 from apps.records.backends.base import Backend
-from apps.records.comparison import Comparison, compare
+from apps.records.comparison import Comparison, compare, compare_keys
 from apps.records.models import DataTable
 from apps.records.preview import Difference, differences
-from apps.records.rows import BeginRows, OnBadRow, RowReader, Values, column_of
+from apps.records.rows import Batch, BeginRows, OnBadRow, RowReader, Values, column_of
 from apps.records.schema import SchemaMemory
-from apps.records.sources import RowSource, opened, sampled
+from apps.records.sources import Keys, RowSource, opened, sampled
 from apps.records.statements import Column, Layout
 from apps.records.writing import write
 from collectors.contract import MergeResult, Missing, Record
 
 T = TypeVar("T")
 ATTEMPTS = 4
+
+
+class Watch(Protocol):
+    """Looks at what comes in."""
+
+    def through(self, batches: Iterable[Batch], key_places: Sequence[int]) -> Iterator[Batch]:
+        """The batches of a pass over the rows, unchanged; there may be more than one pass."""
+        ...
+
+    def merged(self, held_keys: Sequence[tuple[Any, ...]]) -> None:
+        """The last pass was merged; `held_keys` are those of rows that were put aside."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +66,8 @@ class Hooks:
     """The last statement before COMMIT, given the connection and the tables; raises when the run owns them no more."""
     on_difference: Callable[[type[DataTable], Difference], None] | None = None
     """Told of the first rows that a dry run would change."""
+    watch: Watch | None = None
+    """Sees the keys of all rows that came in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +97,18 @@ def merge_rows(order: Order, rows: Iterable[Record]) -> MergeResult:
     reader = RowReader(order.model, order.scope, on_bad_row=hooks.on_bad_row, begin_rows=hooks.begin_rows)
     order.schema.note(order.model, order.alias)
     with opened(reader, rows) as source:
-        return retried(order.alias, lambda: _attempt(order, reader, source))
+        result = retried(order.alias, lambda: _attempt(order, reader, source))
+    if hooks.watch is not None:
+        hooks.watch.merged(reader.held_keys)
+    return result
+
+
+def take_away(order: Order, keys: Iterable[Sequence[Any]]) -> MergeResult:
+    """Archive (or delete) the current rows in the scope that have none of these natural keys; see `merge_rows`."""
+    reader = RowReader(order.model, order.scope)
+    order.schema.note(order.model, order.alias)
+    source = Keys(reader, keys)
+    return retried(order.alias, lambda: _attempt(order, reader, source))
 
 
 def retried(alias: str, work: Callable[[], T]) -> T:
@@ -109,7 +134,7 @@ def _attempt(order: Order, reader: RowReader, source: RowSource) -> MergeResult:
         return result
     try:
         backend.create()
-        seen = backend.stage(source.batches(), reader.key_places)
+        seen = _staged(order, backend, reader, source)
         with transaction.atomic(using=order.alias):
             result = _merged(order, backend, reader, source, seen)
             _fence(order)
@@ -122,8 +147,12 @@ def _attempt(order: Order, reader: RowReader, source: RowSource) -> MergeResult:
 
 def _staged_and_merged(order: Order, backend: Backend, reader: RowReader, source: RowSource) -> MergeResult:
     backend.create()
-    seen = backend.stage(source.batches(), reader.key_places)
-    return _merged(order, backend, reader, source, seen)
+    return _merged(order, backend, reader, source, _staged(order, backend, reader, source))
+
+
+def _staged(order: Order, backend: Backend, reader: RowReader, source: RowSource) -> int:
+    batches, watch = source.batches(), order.hooks.watch
+    return backend.stage(batches if watch is None else watch.through(batches, reader.key_places), reader.key_places)
 
 
 def _merged(order: Order, backend: Backend, reader: RowReader, source: RowSource, seen: int) -> MergeResult:
@@ -131,15 +160,7 @@ def _merged(order: Order, backend: Backend, reader: RowReader, source: RowSource
         backend.lock(order.tables or [order.model._meta.db_table])
     order.schema.check(order.model, order.alias)
     backend.staged(seen)
-    found = compare(
-        backend,
-        order.model,
-        reader.scope,
-        seen=seen,
-        archive_missing=order.missing != "keep",
-        may_be_empty=order.hooks.gate is not None,
-        held_keys=reader.held_keys,
-    )
+    found = _compared(order, backend, reader, source, seen)
     if order.hooks.sample is not None:
         order.hooks.sample(sampled(source, seen, reader.aside))
     result = _result(found, reader, delete=order.missing == "delete")
@@ -152,6 +173,21 @@ def _merged(order: Order, backend: Backend, reader: RowReader, source: RowSource
     if order.hooks.gate is not None:
         order.hooks.gate(order.model, result, found.current)
     return result
+
+
+def _compared(order: Order, backend: Backend, reader: RowReader, source: RowSource, seen: int) -> Comparison:
+    may_be_empty = order.hooks.gate is not None
+    if isinstance(source, Keys):
+        return compare_keys(backend, order.model, reader.scope, seen=seen, may_be_empty=may_be_empty)
+    return compare(
+        backend,
+        order.model,
+        reader.scope,
+        seen=seen,
+        archive_missing=order.missing != "keep",
+        may_be_empty=may_be_empty,
+        held_keys=reader.held_keys,
+    )
 
 
 def _fence(order: Order) -> None:

@@ -9,14 +9,16 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
-from apps.records.rows import Batch, RowReader, Values
+from apps.records.rows import BATCH, Batch, RowReader, Values
 from collectors.contract import Record
 from collectors.toolkit.errors import StorageError
 
 #: So many rows of a merge are looked at to see how complete they are.
 SAMPLE = 500
+#: Stands where a key comes without its row.
+NO_SHA = "0" * 64
 
 
 class RowSource(Protocol):
@@ -135,3 +137,27 @@ class Spooled:
         self._file.seek(self._offsets[place])
         batch: Batch = pickle.load(self._file)  # noqa: S301 - this process wrote it a moment ago
         return batch
+
+
+class Keys:
+    """Natural keys alone: of rows that were merged before, to see which others are there."""
+
+    def __init__(self, reader: RowReader, keys: Iterable[Sequence[Any]]) -> None:
+        """`keys` can be gone through more than once."""
+        self._reader, self._keys = reader, keys
+
+    def batches(self) -> Iterator[Batch]:
+        keys, first = iter(self._keys), 1
+        while block := list(islice(keys, BATCH)):
+            columns: list[list[Any]] = [[] for _ in self._reader.fields]
+            for place, name, values in zip(
+                self._reader.key_places, self._reader.model.natural_key, zip(*block, strict=True), strict=True
+            ):
+                clean = self._reader._cleaners[name]
+                columns[place] = [None if value is None else clean(value) for value in values]
+            yield Batch(range(first, first + len(block)), [NO_SHA] * len(block), columns)
+            first += len(block)
+
+    def fetch(self, ordinals: Sequence[int]) -> Iterator[tuple[str, Values]]:
+        """None of them is inserted, so nobody asks for more than none."""
+        return iter(())

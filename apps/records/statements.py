@@ -99,6 +99,14 @@ class Statements:
             f"AND NOT EXISTS (SELECT 1 FROM {self.stage} s WHERE {self._same('t', 's')} AND t.sha = s.sha)"
         )
 
+    def compare_keys(self) -> str:
+        """The current rows whose keys did not come in, whatever their hashes. Takes the scope."""
+        return (
+            f"INSERT INTO {self.diff} ({self._of()}, dc_pk) "
+            f"SELECT {self._of('t')}, t.{self.pk} FROM {self.table} t WHERE {self._current('t')} "
+            f"AND NOT EXISTS (SELECT 1 FROM {self.stage} s WHERE {self._same('t', 's')})"
+        )
+
     def count_current(self) -> str:
         """Takes the scope."""
         return f"SELECT count(*) FROM {self.table} WHERE {self._current()}"

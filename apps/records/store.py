@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol, cast, get_args
 
 import structlog
 from django.apps import apps
-from django.db import DatabaseError, connections, router, transaction
+from django.db import connections, router, transaction
 
 from apps.core.clock import utc_now
 from apps.databases.fence_table import OWN_STATEMENTS
 from apps.databases.models import RESERVED_ALIASES
 from apps.quality.judging import Judge, Quality
-from apps.records.merge import Hooks, Order, merge_rows
+from apps.records.block import Block, explained
+from apps.records.merge import Hooks, Order, merge_rows, take_away
 from apps.records.models import DataTable
 from apps.records.preview import Difference
 from apps.records.router import data_alias
 from apps.records.schema import SchemaMemory
+from apps.records.series import KeptKeys, Series
 from collectors.contract import MergeResult, Missing, Record
 from collectors.discovery import RoomConfig
 from collectors.toolkit.errors import BadRow, MergeBlocked, MissingTable, StorageError
+from collectors.toolkit.merge import Group
 
 log = structlog.get_logger("records")
 
@@ -33,33 +36,6 @@ class OnMerge(Protocol):
     """Is told of a merge."""
 
     def __call__(self, model: type[DataTable], result: MergeResult, *, alias: str, dry_run: bool) -> None: ...
-
-
-@dataclass(slots=True)
-class _Block:
-    """A `transaction()` that is open: the connections it spans and what was merged in it."""
-
-    stack: ExitStack
-    tables: dict[str, set[str]] = field(default_factory=dict)
-    """What was merged into, by connection."""
-    snapshots: list[tuple[type[DataTable], Mapping[str, Any]]] = field(default_factory=list)
-
-    def span(self, alias: str) -> None:
-        """Have the block cover this connection too."""
-        if alias not in self.tables:
-            self.stack.enter_context(explained(alias))
-            self.stack.enter_context(transaction.atomic(using=alias))
-            self.tables[alias] = set()
-
-    def add_snapshot(self, model: type[DataTable], scope: Mapping[str, Any]) -> None:
-        """Raise `StorageError` when a snapshot of these rows was merged already: its rows would be archived."""
-        for other, others in self.snapshots:
-            if other is model and all(others.get(name, value) == value for name, value in scope.items()):
-                raise StorageError(
-                    f"{model.__name__} was merged before in this transaction, with rows of the same scope: the second "
-                    'merge would archive what the first one brought. Give all rows to one merge, or say missing="keep".'
-                )
-        self.snapshots.append((model, dict(scope)))
 
 
 class DjangoRecordStore:
@@ -82,7 +58,8 @@ class DjangoRecordStore:
         self.quality = quality
         self.totals = MergeResult()
         self._schema = SchemaMemory()
-        self._block: _Block | None = None
+        self._block: Block | None = None
+        self._series: Series | None = None
 
     def merge(
         self,
@@ -99,9 +76,13 @@ class DjangoRecordStore:
             raise BadRow(f"{model.__name__} is not a DataTable, so rows cannot be merged into it.", rule="kind")
         if missing not in get_args(Missing):
             raise StorageError(f'"{missing}" is nothing that can become of missing rows: archive, delete or keep.')
-        missing = missing if complete else "keep"
         alias = using or router.db_for_write(model)
         self._prepare(alias)
+        watch = None
+        if self._series is not None and missing != "keep":
+            watch = self._series.watch(model, alias, scope or {}, missing, complete=complete)
+            complete = False
+        missing = missing if complete else "keep"
         if self._block is not None:
             self._block.span(alias)
             self._block.tables[alias].add(model._meta.db_table)
@@ -110,21 +91,55 @@ class DjangoRecordStore:
         with explained(alias):
             judge = self._judge(model, scope, missing, complete=complete)
             order = self._order(model, alias, scope or {}, missing)
+            order = replace(order, hooks=replace(order.hooks, watch=watch))
             result = merge_rows(order, rows) if judge is None else _judged(judge, order, rows)
-            if judge is not None:
-                transaction.on_commit(judge.stored, using=alias)
-            if self.on_merge is not None:
-                tell = partial(self.on_merge, model, result, alias=alias, dry_run=self.dry_run)
-                transaction.on_commit(tell, using=alias)
+            self._tell(order, judge, result)
         self.totals += result
         return result
 
     def _judge(
-        self, model: type[DataTable], scope: Mapping[str, Any] | None, missing: Missing, *, complete: bool
+        self, model: type[DataTable], scope: Mapping[str, Any] | None, missing: Missing, **about: bool
     ) -> Judge | None:
-        if self.quality is None:
-            return None
-        return self.quality.judge(model, scope=scope, missing=missing, complete=complete)
+        return None if self.quality is None else self.quality.judge(model, scope=scope, missing=missing, **about)
+
+    def _tell(self, order: Order, judge: Judge | None, result: MergeResult) -> None:
+        if judge is not None:
+            transaction.on_commit(judge.stored, using=order.alias)
+        if self.on_merge is not None:
+            tell = partial(self.on_merge, order.model, result, alias=order.alias, dry_run=self.dry_run)
+            transaction.on_commit(tell, using=order.alias)
+
+    @contextmanager
+    def series(self) -> Iterator[Series]:
+        """See `collectors.contract.RecordStore`."""
+        self._series = Series(self._sweep)
+        try:
+            yield self._series
+        finally:
+            self._series = None
+
+    def _sweep(self, groups: Sequence[tuple[Group, KeptKeys]]) -> MergeResult:
+        swept = MergeResult()
+        with self.transaction():
+            for group, keys in groups:
+                swept += self._take_away(group, keys)
+        return swept
+
+    def _take_away(self, group: Group, keys: KeptKeys) -> MergeResult:
+        model, alias = cast("type[DataTable]", apps.get_model(group.dataset)), group.alias
+        self._prepare(alias)
+        if self._block is not None:
+            self._block.span(alias)
+            self._block.tables[alias].add(model._meta.db_table)
+        with explained(alias):
+            judge = self._judge(model, group.scope, group.missing, sees_rows=False)
+            order = self._order(model, alias, group.scope, group.missing)
+            found = take_away(order, keys) if judge is None else _judged(judge, order, keys, take_away)
+            # What came in again was counted when it did.
+            result = MergeResult(archived=found.archived, deleted=found.deleted)
+            self._tell(order, judge, result)
+        self.totals += result
+        return result
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -136,7 +151,7 @@ class DjangoRecordStore:
         self._prepare(data_alias())
         try:
             with ExitStack() as stack:
-                self._block = _Block(stack)
+                self._block = Block(stack)
                 self._block.span(data_alias())
                 yield
                 if self.hooks.fence is not None and not self.dry_run:
@@ -178,13 +193,15 @@ class DjangoRecordStore:
         )
 
 
-def _judged(judge: Judge, order: Order, rows: Iterable[Record]) -> MergeResult:
+def _judged(
+    judge: Judge, order: Order, rows: Iterable[Any], do: Callable[[Order, Iterable[Any]], MergeResult] = merge_rows
+) -> MergeResult:
     """The merge, with the rules of the dataset having a say."""
-    hooks = replace(
-        order.hooks, on_bad_row=judge.on_bad_row, begin_rows=judge.begin_rows, sample=judge.sample, gate=judge.gate
-    )
+    hooks = replace(order.hooks, gate=judge.gate)
+    if judge.sees_rows:
+        hooks = replace(hooks, on_bad_row=judge.on_bad_row, begin_rows=judge.begin_rows, sample=judge.sample)
     try:
-        return merge_rows(replace(order, hooks=hooks), rows)
+        return do(replace(order, hooks=hooks), rows)
     except (BadRow, MergeBlocked) as error:
         judge.refused(error)
         raise
@@ -202,16 +219,6 @@ def tell_difference(model: type[DataTable], difference: Difference) -> None:
     fields = {name: {"old": str(old), "new": str(new)} for name, (old, new) in difference.fields.items()}
     key = {name: str(value) for name, value in difference.key.items()}
     log.info("row.differs", model=model._meta.label, change=difference.kind, key=key, fields=fields)
-
-
-@contextmanager
-def explained(alias: str) -> Iterator[None]:
-    """A database's error as one sentence of ours."""
-    try:
-        yield
-    except DatabaseError as error:
-        first_line = str(error).strip().partition("\n")[0]
-        raise StorageError(f'The database "{alias}" refused: {first_line}.') from error
 
 
 def check_tables(label: str) -> list[str]:

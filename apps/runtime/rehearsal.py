@@ -27,7 +27,7 @@ from collectors.identity import AppInfo, app_info
 from collectors.loader import Source
 from collectors.toolkit.journal import Journal, Redactor
 from collectors.toolkit.scraping import BaseScraper
-from collectors.toolkit.scraping.tally import Tally
+from collectors.toolkit.scraping.work import Work
 
 #: Python rewrites the code of a function when it has been called eight times.
 ROUNDS = 12
@@ -71,7 +71,7 @@ def _play(folder: Path) -> None:
     def collect_all(context: Context) -> Outcome:
         # All of `run` but the transaction at its end, which would connect.
         piece = Piece(context)
-        return piece._gather(Tally(context, piece.abort_rule), [])
+        return piece._gather(Work(piece))
 
     info = _Info(**asdict(app_info("platform", "forkserver", "rehearsal")))
     source = Source(info, Piece.Args, collect_all)

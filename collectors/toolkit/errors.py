@@ -32,7 +32,7 @@
         |-- MissingTable         the table of a model does not exist
         `-- DatabaseError        at `context.database(...)`; its tree is in toolkit/database/errors.py
 
-Anything else that escapes from `collect` counts as a failed item too; `toolkit.categories` says of which category.
+Anything else (`ItemTimeout`, say) fails the item too; `toolkit.categories` says of which category it is.
 
 Every error says by its `reaction` what is best done about it; `toolkit.http.reaction_to` knows it of any exception.
 """

@@ -16,6 +16,7 @@ from collectors.toolkit.http.call import as_call
 from collectors.toolkit.http.faults import WireFault
 from collectors.toolkit.http.flow import Came, Flow, Wait
 from collectors.toolkit.http.flow import flow as flow_of
+from collectors.toolkit.http.hurry import hurried, waited
 from collectors.toolkit.http.metrics import RequestMetrics
 from collectors.toolkit.http.profile import Profile, Proxy
 from collectors.toolkit.http.session import Session
@@ -175,7 +176,7 @@ class Request:
 
     def _drive(self, flow: Flow) -> Page:
         wire = self._wires.plain(self.profile)
-        step = next(flow)
+        step = hurried(next(flow))
         while True:
             came: Came
             if isinstance(step, Exchange):
@@ -184,11 +185,11 @@ class Request:
                 except WireFault as fault:
                     came = fault
             elif isinstance(step, Wait):
-                came = self.session.wait(step.seconds)
+                came = waited(self.session, step.seconds)
             else:
                 came = self._leased().to(step.url)
             try:
-                step = flow.send(came)
+                step = hurried(flow.send(came))
             except StopIteration as end:
                 page: Page = end.value
                 return page

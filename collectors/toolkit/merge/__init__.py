@@ -5,9 +5,11 @@ from collectors.toolkit.merge.comparing import ObjectDiff, changed_fields, obj_d
 from collectors.toolkit.merge.compiling import compile_hasher
 from collectors.toolkit.merge.hashing import bulk_hash, make_hash, unhashable_field
 from collectors.toolkit.merge.planning import ConflictingRows, MergePlan, Stored, plan_merge
+from collectors.toolkit.merge.series import Group, pack_keys, takings, unpack_keys
 
 __all__ = [
     "ConflictingRows",
+    "Group",
     "MergePlan",
     "ObjectDiff",
     "Stored",
@@ -17,6 +19,9 @@ __all__ = [
     "compile_hasher",
     "make_hash",
     "obj_diff",
+    "pack_keys",
     "plan_merge",
+    "takings",
     "unhashable_field",
+    "unpack_keys",
 ]

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from collectors.contract import Record
-from collectors.toolkit.scraping.base import BaseScraper
+from collectors.toolkit.deadlines import Deadline
+from collectors.toolkit.errors import CollectError
+from collectors.toolkit.scraping.base import BaseScraper, late
+from collectors.toolkit.scraping.feeds import Entry, Feed
 from collectors.toolkit.scraping.tally import Tally
+from collectors.toolkit.scraping.work import Work
 
 
 class AsyncScraper(BaseScraper):
     """`collect` is `async def` and returns its rows; `concurrency` items are under way at a time.
 
-    `prepare_list` and `store` are plain methods: nothing else happens while they run.
+    `prepare_list` is a plain method: nothing else happens while it runs. `store` is one too; batches are stored in a
+    thread beside the loop.
     """
 
     concurrency: ClassVar[int] = 10
@@ -23,28 +28,47 @@ class AsyncScraper(BaseScraper):
         """Fetch and parse one item, awaiting `self.request.aget(...)`."""
         raise NotImplementedError(f"{type(self).__name__} needs a collect method.")
 
-    def _collect_all(self, items: Iterator[Any], tally: Tally, rows: list[Record]) -> None:
-        asyncio.run(self._work_off(items, tally, rows))
+    def _collect_all(self, feed: Feed, work: Work) -> None:
+        asyncio.run(self._work_off(feed, work))
 
-    async def _work_off(self, items: Iterator[Any], tally: Tally, rows: list[Record]) -> None:
+    async def _work_off(self, feed: Feed, work: Work) -> None:
+        storing = asyncio.Lock()
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self.concurrency):
-                    group.create_task(self._work(items, tally, rows))
-        except ExceptionGroup as errors:
+                    group.create_task(self._work(feed, work, storing))
+        except BaseExceptionGroup as errors:
             # The first error that ends a run is its cause; the others are what cancelling them looked like.
             raise errors.exceptions[0] from None
         finally:
             await self.request.aclose()
 
-    async def _work(self, items: Iterator[Any], tally: Tally, rows: list[Record]) -> None:
-        for item in items:
-            if self.context.stop_requested:
-                return
-            try:
-                found = list(await self.collect(item))
-            except Exception as error:  # noqa: BLE001 - as in BaseScraper
-                self._settle(item, error, tally)
-                continue
-            tally.solve()
-            rows.extend(found)
+    async def _work(self, feed: Feed, work: Work, storing: asyncio.Lock) -> None:
+        while (entry := await feed.take()) is not None and not self.context.stop_requested:
+            work.settle(entry, await self._attempt_in_loop(entry, work.tally))
+            if work.shelf.is_full:
+                async with storing:
+                    # Others may have stored it while this one waited.
+                    if work.shelf.is_full:
+                        await asyncio.to_thread(work.store_batch, work.shelf.clear())
+
+    async def _attempt_in_loop(self, entry: Entry, tally: Tally) -> list[Record] | None:
+        """See `_attempt`."""
+        deadline = Deadline(self.item_timeout_s)
+        try:
+            if entry.error is not None:
+                raise entry.error
+            async with asyncio.timeout(self.item_timeout_s):
+                rows = list(await self.collect(entry.item))
+            if deadline.left_s <= 0:
+                raise deadline.error()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled the task: something that the item awaited was, and that is the item's own affair.
+            return self._settle(entry.item, CollectError("Something that the item awaited was cancelled."), tally)
+        except Exception as error:  # noqa: BLE001 - as in BaseScraper
+            return self._settle(entry.item, late(error, deadline), tally)
+        tally.solve()
+        return rows

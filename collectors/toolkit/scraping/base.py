@@ -1,11 +1,12 @@
 """The base of collectors: an author fills in the hooks, this class drives them.
 
-prepare_list  ->  collect, for each item  ->  store, once, in one transaction  ->  cleanup, always
+prepare_list  ->  collect, for each item  ->  store, once or in batches, in a transaction  ->  cleanup, always
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -14,9 +15,12 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from collectors.contract import Context, Ending, Failure, HTTPClient, Logger, Outcome, Record
+from collectors.toolkit.deadlines import Deadline, ItemTimeout, deadline_is
 from collectors.toolkit.errors import BadRow, Blocker, RetryLater, SkipItem, StopRun, StorageError
+from collectors.toolkit.scraping.feeds import Entry, Feed
 from collectors.toolkit.scraping.rules import AbortRule, Rules
 from collectors.toolkit.scraping.tally import Aborted, Tally
+from collectors.toolkit.scraping.work import Work
 
 
 class BaseScraper:
@@ -40,10 +44,24 @@ class BaseScraper:
     allowed_networks: ClassVar[tuple[str, ...]] = ()
     """Networks that are not public and that this source has to visit, such as `("10.1.0.0/16",)`."""
 
+    item_timeout_s: ClassVar[float | None] = None
+    """An item that takes longer fails with `ItemTimeout`; None: it takes as long as its requests do."""
+    store_every: ClassVar[int | None] = None
+    """Store after so many rows or items, whichever comes first; None: everything at the end, in one transaction."""
+
+    resume: ClassVar[bool] = False
+    """A run that does not come to the end of its list leaves the rest to the next one (docs/sources/scraping.md)."""
+    resume_within_s: ClassVar[float] = 24 * 3600.0
+    """A list that is older is made anew."""
+    item_attempts: ClassVar[int] = 3
+    """So many runs try an item that fails, then it is given up."""
+    item_type: ClassVar[Any] = None
+    """What items are, where they are no plain JSON: a dataclass, `tuple[str, int]`, whatever pydantic reads back."""
+
     def __init__(self, context: Context) -> None:
         self.context = context
         self.is_complete = True
-        """Whether the run saw all there is to see; known when `store` is called."""
+        """Whether the run saw all there is to see; known when `store` is called. Of batches: whether it still may."""
 
     # -- What authors fill in -------------------------------------------------------------------------------------
 
@@ -94,40 +112,41 @@ class BaseScraper:
 
     def run(self) -> Outcome:
         """Collect everything and store it; what comes back says how it went. Errors that end a run propagate."""
-        tally = Tally(self.context, self.abort_rule)
-        rows: list[Record] = []
+        work = Work(self)
         try:
-            outcome = self._gather(tally, rows)
-            self.is_complete = outcome.complete
-            is_blocked = isinstance(outcome, Failure) and outcome.is_blocked
-            if outcome.ending is Ending.SUCCEEDED or (rows and not is_blocked):
-                with self.context.records.transaction():
-                    self.store(rows)
+            with ExitStack() as stack:
+                work.open(stack)
+                outcome = self._gather(work)
+                work.finish(outcome)
             return self._with_next_run(outcome)
         finally:
             self._clean()
 
-    def _gather(self, tally: Tally, rows: list[Record]) -> Outcome:
+    def _gather(self, work: Work) -> Outcome:
         try:
-            self._collect_all(self._items(tally), tally, rows)
+            self._collect_all(work.feed(), work)
         except Aborted as error:
             return Failure(cause=str(error), category=error.category, is_blocked=error.is_blocked)
         except StopRun as error:
             return Outcome(cause=str(error), complete=False)
-        return self._judge(tally)
+        return self._judge(work)
 
-    def _judge(self, tally: Tally) -> Outcome:
+    def _judge(self, work: Work) -> Outcome:
         if self.context.stop_requested:
             return Outcome(ending=Ending.STOPPED, complete=False)
-        if tally.failed and not tally.solved:
-            cause = f"None of {tally.failed} items could be collected. The last error: {tally.last_error}"
+        tally = work.tally
+        solved, failed = tally.solved + work.solved_before, tally.failed + work.given_up
+        if failed and not solved:
+            last = f" The last error: {tally.last_error}" if tally.failed else ""
+            cause = f"None of {failed} items could be collected.{last}"
             return Failure(cause=cause, category=tally.worst_category)
-        if tally.failed:
-            cause = f"{tally.failed} of {tally.solved + tally.failed} items failed, so no missing row was archived."
+        if failed:
+            cause = f"{failed} of {solved + failed} items failed, so no missing row was archived."
             return Outcome(cause=cause, complete=False)
         return Outcome(complete=self.context.limit is None)
 
-    def _items(self, tally: Tally) -> Iterator[Any]:
+    def _listed(self, tally: Tally) -> Iterator[Any]:
+        """The list, as far as it is wanted."""
         items, limit = self.prepare_list(), self.context.limit
         if isinstance(items, Sized):
             tally.expect(len(items) if limit is None else min(limit, len(items)))
@@ -135,30 +154,43 @@ class BaseScraper:
             tally.expect(limit)
         return islice(iter(items), limit)
 
-    def _collect_all(self, items: Iterator[Any], tally: Tally, rows: list[Record]) -> None:
-        """Collect the items into `rows` until they end or somebody asks to stop."""
-        for item in items:
+    def _collect_all(self, feed: Feed, work: Work) -> None:
+        """Collect the items until they end or somebody asks to stop."""
+        for entry in feed:
             if self.context.stop_requested:
                 return
-            rows.extend(self._attempt(item, tally))
+            work.settle(entry, self._attempt(entry, work.tally, Deadline(self.item_timeout_s)))
+            if work.shelf.is_full:
+                work.store_batch(work.shelf.clear())
 
-    def _attempt(self, item: Any, tally: Tally) -> list[Record]:
+    def _attempt(self, entry: Entry, tally: Tally, deadline: Deadline) -> list[Record] | None:
+        """The rows of one item; None if it failed."""
         try:
-            rows = list(self.collect(item))
+            if entry.error is not None:
+                raise entry.error
+            with deadline_is(deadline):
+                rows = list(self.collect(entry.item))
+            if deadline.left_s <= 0:
+                raise deadline.error()
         except Exception as error:  # noqa: BLE001 - an author's code may raise anything; _settle tells it apart
-            self._settle(item, error, tally)
-            return []
+            if deadline.is_called_off:
+                return None
+            return self._settle(entry.item, late(error, deadline), tally)
         tally.solve()
         return rows
 
-    def _settle(self, item: Any, error: Exception, tally: Tally) -> None:
-        """What an error in one item means: for the run if it says so, else for the item."""
+    def _settle(self, item: Any, error: Exception, tally: Tally) -> list[Record] | None:
+        """What an error in one item means: for the run if it says so, else for the item.
+
+        No rows, if the item was left out; None, if it failed.
+        """
         if isinstance(error, (StopRun, RetryLater, Blocker, StorageError)):
             raise error
         if isinstance(error, SkipItem):
             tally.skip(item, str(error))
-        else:
-            tally.fail(item, error)
+            return []
+        tally.fail(item, error)
+        return None
 
     def _by_model(self, rows: list[Record]) -> dict[type, list[Record]]:
         groups: dict[type, list[Record]] = {} if self.model is None else {self.model: []}
@@ -186,3 +218,12 @@ class BaseScraper:
         except Exception:
             # What was stored is stored; an error while tidying up is worth a line, not the run.
             self.log.exception("cleanup.failed")
+
+
+def late(error: Exception, deadline: Deadline) -> Exception:
+    """Whatever an item fails with after its deadline, it fails because of that."""
+    if deadline.left_s > 0 or isinstance(error, (ItemTimeout, StopRun, RetryLater, Blocker, StorageError, SkipItem)):
+        return error
+    timeout = deadline.error()
+    timeout.__cause__ = error
+    return timeout

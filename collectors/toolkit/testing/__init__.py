@@ -22,6 +22,7 @@ from collectors.toolkit.testing.parsing import assert_parses
 from collectors.toolkit.testing.proxies import MemoryProxies, NumberedProvider
 from collectors.toolkit.testing.recorded import NotRecorded, recorded
 from collectors.toolkit.testing.recording import LogEntry, RecordingLog, RecordingProgress
+from collectors.toolkit.testing.series import MemoryQueue, MemoryQueues
 
 __all__ = [
     "Answer",
@@ -31,6 +32,8 @@ __all__ = [
     "MemoryContext",
     "MemoryDatabase",
     "MemoryProxies",
+    "MemoryQueue",
+    "MemoryQueues",
     "MemoryRecords",
     "NotRecorded",
     "NumberedProvider",

@@ -16,6 +16,7 @@ from collectors.toolkit.testing.database import MemoryDatabase, MemoryDatabases
 from collectors.toolkit.testing.memory import MemoryRecords
 from collectors.toolkit.testing.proxies import MemoryProxies
 from collectors.toolkit.testing.recording import RecordingLog, RecordingProgress
+from collectors.toolkit.testing.series import MemoryQueues
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class MemoryContext(Context):
     proxies: MemoryProxies
     stop: threading.Event
     """`context.stop.set()` asks the run to stop."""
+    queues: MemoryQueues
 
 
 def make_context(
@@ -43,6 +45,7 @@ def make_context(
     databases: Mapping[str, MemoryDatabase] | None = None,
     captcha: CannedCaptcha | None = None,
     proxies: MemoryProxies | None = None,
+    queues: MemoryQueues | None = None,
 ) -> MemoryContext:
     """A context for one run.
 
@@ -50,7 +53,7 @@ def make_context(
     reach nothing; `databases` are those that `context.database(alias)` finds; `captcha` solves what it was given
     solutions for. Hand in the `records` of an earlier
     context to run a source a second time on what it stored; they write nothing if `dry_run` says so, and go on writing
-    in the next context without it.
+    in the next context without it. Hand in its `queues` too, and a source with `resume` goes on where it stopped.
     """
     records = records or MemoryRecords()
     records.dry_run = dry_run
@@ -72,4 +75,5 @@ def make_context(
         proxies=proxies or MemoryProxies(),
         databases=MemoryDatabases(databases or {}, dry_run=dry_run, records=records),
         captcha=captcha,
+        queues=queues or MemoryQueues(),
     )

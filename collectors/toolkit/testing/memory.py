@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from collectors.contract import MergeResult, Missing, Record
 from collectors.toolkit.errors import BadRow, StorageError
 from collectors.toolkit.merge import ConflictingRows, Stored, make_hash, plan_merge, unhashable_field
 from collectors.toolkit.testing.rows import Values, read_row
+from collectors.toolkit.testing.series import MemorySeries, within
 
 
 @dataclasses.dataclass(slots=True)
@@ -36,6 +37,7 @@ class MemoryRecords:
         self.dry_run = dry_run
         self.totals = MergeResult()
         self._tables: dict[type, _Table] = {}
+        self._series: MemorySeries | None = None
 
     def rows(self, model: type) -> list[Values]:
         """The current rows, in the order they were stored."""
@@ -62,8 +64,11 @@ class MemoryRecords:
         stored = {
             _key(key_fields, row): Stored(place, sha)
             for place, (sha, row) in table.current().items()
-            if all(row[name] == value for name, value in scope.items())
+            if within(row, scope)
         }
+        if self._series is not None and missing != "keep":
+            self._series.note(model, scope, missing, [key for key, _, _ in incoming], complete=complete)
+            complete = False
         archive_missing = missing == "archive" and complete
         try:
             plan = plan_merge(incoming, stored, archive_missing=archive_missing)
@@ -89,6 +94,30 @@ class MemoryRecords:
         except BaseException:
             self._tables, self.totals = before
             raise
+
+    @contextmanager
+    def series(self) -> Iterator[MemorySeries]:
+        """See `collectors.contract.RecordStore`."""
+        self._series = MemorySeries(self)
+        try:
+            yield self._series
+        finally:
+            self._series = None
+
+    def take_away(self, model: type, scope: Mapping[str, Any], kept: Collection[tuple[Hashable, ...]]) -> MergeResult:
+        """Archive the current rows in the scope whose keys are not among these."""
+        table, key_fields = self._table(model), _natural_key(model)
+        rows = {place: row for place, (_, row) in table.current().items() if within(row, scope)}
+        gone = {place for place, row in rows.items() if _key(key_fields, row) not in kept}
+        if rows and not kept:
+            raise StorageError(
+                f"{model.__name__}: the run brought no rows while {len(rows)} are current; nothing was archived."
+            )
+        if not self.dry_run:
+            table.archived.update(gone)
+        result = MergeResult(archived=len(gone))
+        self.totals += result
+        return result
 
     def _table(self, model: type) -> _Table:
         return self._tables.setdefault(model, _Table())
