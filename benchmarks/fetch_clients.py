@@ -77,6 +77,26 @@ async def many_at_once(get: Callable[[], Awaitable[Any]], count: int) -> dict[st
     return meter.result()
 
 
+def raw_socket(url: str, count: int) -> dict[str, float]:
+    """The limit: one request after the other over one connection, and nothing read but the length that is known."""
+    import socket
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    asked = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
+    with socket.create_connection((parts.hostname or "", parts.port or 80)) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def get() -> None:
+            line.sendall(asked)
+            answer = line.recv(65536)
+            length = answer.index(b"\r\n\r\n") + 4 + 2048
+            while len(answer) < length:
+                answer += line.recv(65536)
+
+        return one_after_another(get, count)
+
+
 def httpx_sync(url: str, count: int) -> dict[str, float]:
     import httpx
 
@@ -148,6 +168,47 @@ def ours_async(url: str, count: int) -> dict[str, float]:
     return asyncio.run(main())
 
 
+def ours_scraper(url: str, count: int) -> dict[str, float]:
+    """Items through a whole `ThreadedScraper`, whose rows are stored in batches."""
+    from collectors.toolkit.http import ClientPool, Profile, Request, Session, networks
+    from collectors.toolkit.scraping import ThreadedScraper
+    from collectors.toolkit.testing import make_context
+
+    session = Session(Profile(allowed=networks("127.0.0.1")))
+    pool = ClientPool(lambda: Request(session=session))
+    meter = Meter(count)
+
+    class Pages(ThreadedScraper):
+        workers = THREADS
+        store_every = 500
+        stored = 0
+
+        def prepare_list(self) -> Iterator[int]:
+            return meter.numbers()
+
+        def collect(self, item: int) -> list[dict[str, Any]]:
+            return [{"number": item, "length": len(self.request.get(url).content)}]
+
+        def store(self, rows: list[Any]) -> None:
+            self.stored += len(rows)
+
+    context = make_context(clients=pool)
+    context.progress.reports = Forgetful()  # the double would remember each of them
+    source = Pages(context)
+    source.run()
+    result = meter.result()
+    if source.stored != count:
+        raise RuntimeError(f"{source.stored} of {count} items were stored.")
+    return result
+
+
+class Forgetful(list[Any]):
+    """A list that stays empty."""
+
+    def append(self, value: Any) -> None:
+        """Drop it."""
+
+
 def scrapy(url: str, count: int) -> dict[str, float]:
     """Tuned: no retries, no robots, no cookies, no delay, fifty at once."""
     from scrapy import Request, Spider
@@ -183,12 +244,14 @@ def scrapy(url: str, count: int) -> dict[str, float]:
 
 
 CLIENTS: dict[str, Callable[[str, int], dict[str, float]]] = {
+    "socket": raw_socket,
     "httpx": httpx_sync,
     "httpx async": httpx_async,
     "aiohttp": aiohttp_async,
     "ours": ours_sync,
     "ours threaded": ours_threaded,
     "ours async": ours_async,
+    "ours scraper": ours_scraper,
     "Scrapy": scrapy,
 }
 

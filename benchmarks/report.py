@@ -44,7 +44,9 @@ def publish(section: str, figures: Sequence[Figure]) -> bool:
             f"  {name} {value:.4g}" for name, value in {"limit": figure.limit, **figure.peers}.items() if value
         )
         verdict = "ok  " if figure.ok else "MISS"
-        print(f"{verdict} {figure.measure:<{width}}  {figure.ours:.4g} {figure.unit}  target {figure.target}{beside}")
+        ratio = "" if figure.ratio is None else f"ratio {figure.ratio:.3g}, "
+        said = f"{figure.ours:.4g} {figure.unit}  {ratio}target {figure.target}{beside}"
+        print(f"{verdict} {figure.measure:<{width}}  {said}")
     RESULTS.mkdir(exist_ok=True)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     rows = [{**asdict(figure), "machine": machine(), "at": at} for figure in figures]
