@@ -25,6 +25,7 @@ from apps.runtime.api import section as runs
 from apps.runtime.function_api import section as functions
 from apps.runtime.log_api import section as run_logs
 from apps.runtime.node_api import section as nodes
+from apps.runtime.queue_api import section as queues
 
 SECTIONS = [
     *(
@@ -32,6 +33,7 @@ SECTIONS = [
         groups,
         runs,
         run_logs,
+        queues,
         logs,
         errors,
         functions,

@@ -28,6 +28,7 @@ APP_OF: dict[str, str] = {
     "registry.app": "",
     "runtime.runtime": "app",
     "runtime.command": "app",
+    "runtime.itemqueue": "app",
     "runtime.appfunction": "app",
     "runtime.functionlog": "function__app",
     "logs.log": "app",

@@ -22,6 +22,7 @@ VIEWER = frozenset(
         "runtime.view_runtime",
         "runtime.view_command",
         "runtime.view_node",
+        "runtime.view_itemqueue",
         "logs.view_log",
         "logs.view_sinkcursor",
         "databases.view_appdbobject",

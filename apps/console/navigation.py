@@ -32,6 +32,7 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
         (gettext_noop("Runs"), "play_circle", "runtime_runtime_changelist", "runtime.view_runtime"),
         (gettext_noop("Commands"), "terminal", "runtime_command_changelist", "runtime.view_command"),
         (gettext_noop("Bulk actions"), "checklist", "runtime_bulkjob_changelist", "runtime.view_command"),
+        (gettext_noop("Item queues"), "playlist_play", "runtime_itemqueue_changelist", "runtime.view_itemqueue"),
         (gettext_noop("Log"), "article", "logs_log_changelist", "logs.view_log"),
         (gettext_noop("Errors"), "bug_report", "logs_errorgroup_changelist", "logs.view_log"),
         (gettext_noop("Functions"), "timer", "runtime_appfunction_changelist", "runtime.view_runtime"),

@@ -249,4 +249,4 @@ class CommandAdmin(SearchedByIndex, LiveList, ReadOnlyAdmin[Command]):
         return format_html('<a class="dc-link" href="{}">{}</a>', url, command.runtime_id[:8])
 
 
-from apps.runtime import bulk_admin, function_admin, node_admin  # noqa: E402, F401 - these pages register themselves
+from apps.runtime import bulk_admin, function_admin, node_admin, queue_admin  # noqa: E402, F401 - these pages register themselves

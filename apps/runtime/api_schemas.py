@@ -73,6 +73,9 @@ class RunOut(Answer):
     solved: int = Field(examples=[400])
     failed: int
     eta_at: Moment | None = Field(examples=[None])
+    continues: str = Field(description="The run whose list it went on with; empty: it made its own.", examples=[""])
+    queue_size: int | None = Field(description="Items of that list.", examples=[None])
+    queue_left: int | None = Field(description="How many of them were left to it.", examples=[None])
     rows_seen: int = Field(examples=[400])
     rows_inserted: int = Field(examples=[12])
     rows_archived: int = Field(examples=[3])

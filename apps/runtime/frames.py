@@ -58,6 +58,17 @@ class BeginFrame(BaseModel):
         return {"code_version": self.code_version}
 
 
+class QueueFrame(BaseModel):
+    """It went on with the list of another run."""
+
+    continues: Annotated[str, Field(max_length=32)]
+    left: Annotated[int, Field(ge=0, le=2**62)]
+    size: Annotated[int, Field(ge=0, le=2**62)]
+
+    def values(self) -> dict[str, Any]:
+        return {"continues": self.continues, "queue_left": self.left, "queue_size": self.size}
+
+
 class HostFigures(BaseModel):
     """The requests to one host, or by one proxy."""
 
@@ -128,6 +139,7 @@ def apply_frames(batch: Batch) -> None:
         **_newest(BeginFrame, "begin", batch.others),
         **_newest(ProgressFrame, "progress", batch.others),
         **_newest(HttpFrame, "http", batch.others),
+        **_newest(QueueFrame, "queue", batch.others),
         **_log_counts(run_id, batch.levels),
         **_touched_objects(run_id, batch.others),
     }
@@ -155,7 +167,9 @@ def _moments(frames: list[Frame]) -> dict[str, Any]:
     }
 
 
-def _newest(shape: type[BeginFrame | ProgressFrame | HttpFrame], kind: str, frames: list[Frame]) -> dict[str, Any]:
+def _newest(
+    shape: type[BeginFrame | ProgressFrame | HttpFrame | QueueFrame], kind: str, frames: list[Frame]
+) -> dict[str, Any]:
     newest = next((frame for frame in reversed(frames) if frame.kind == kind), None)
     return next((read.values() for read in _read(shape, [newest] if newest else [])), {})
 

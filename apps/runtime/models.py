@@ -137,6 +137,11 @@ class Runtime(models.Model):
     solved = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     eta_at = models.DateTimeField(null=True, blank=True)
+    continues = models.CharField(
+        max_length=32, blank=True, help_text="The run that worked on its list before, where it went on with one."
+    )
+    queue_size = models.PositiveBigIntegerField(null=True, blank=True, help_text="Items of that list.")
+    queue_left = models.PositiveBigIntegerField(null=True, blank=True, help_text="How many of them were left to it.")
     request_count = models.PositiveIntegerField(default=0)
     request_mean_ms = models.FloatField(null=True, blank=True)
     request_p95_ms = models.FloatField(null=True, blank=True)
@@ -299,4 +304,4 @@ class Command(models.Model):
         return f"{self.verb} {self.app.code}"
 
 
-from apps.runtime import bulk_models, day_models, function_models, node_models  # noqa: E402, F401 - found through this module
+from apps.runtime import bulk_models, day_models, function_models, node_models, queue_models  # noqa: E402, F401 - found through this module

@@ -150,7 +150,7 @@ def _work(source: Source, wiring: Wiring, interrupts: Interrupts) -> End:
             # Before anything is made of how it ended: an interruption then would leave nothing at all.
             interrupts.close()
     except RunInterrupted:
-        return _interrupted(interrupts)
+        return _interrupted(interrupts, has_stored=wiring.records.totals.seen > 0)
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         category = category_of(error)
         log.exception("run.failed", category=category)
@@ -169,10 +169,11 @@ def _judge(outcome: Outcome, interrupts: Interrupts) -> End:
     return end
 
 
-def _interrupted(interrupts: Interrupts) -> End:
+def _interrupted(interrupts: Interrupts, *, has_stored: bool) -> End:
     if interrupts.timed_out:
         return End(State.TIMED_OUT, f"The time limit of {interrupts.time_limit_s:g} s was reached.")
-    cause = f"Asked to stop ({_name(interrupts.signum)}) and ended where it stood; nothing was stored."
+    stored = "what it had stored in batches stays" if has_stored else "nothing was stored"
+    cause = f"Asked to stop ({_name(interrupts.signum)}) and ended where it stood; {stored}."
     return End(State.STOPPED, cause, signum=interrupts.signum)
 
 

@@ -15,6 +15,7 @@ from apps.records.merge import Hooks
 from apps.records.store import DjangoRecordStore, tell_difference
 from apps.runtime.fencing import EpochFence
 from apps.runtime.models import Runtime
+from apps.runtime.queues import DjangoQueues
 from apps.runtime.telling import TellingPool, tell_merge, tell_quality
 from collectors.contract import Context, ProgressReport, StopSignal
 from collectors.loader import Source
@@ -72,5 +73,6 @@ def wire(
         stop=stop,
         secrets=Secrets(secrets or {}, app=info.code),
         databases=databases,
+        queues=DjangoQueues(run),
     )
     return Wiring(context, records, session.metrics, clients, databases)

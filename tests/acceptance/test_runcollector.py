@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from apps.logs.models import Log
 from apps.runtime.models import Command, Runtime, State
+from apps.runtime.queue_models import ItemQueue
 from apps.runtime.services import issue_command
 from tests.acceptance.conftest import Manage, wait_for
 from tests.integration.factories import make_app
@@ -150,6 +151,22 @@ def test_a_killed_run_does_not_block_the_next_and_ends_as_crashed(manage: Manage
     assert code == 0, output
     run.refresh_from_db()
     assert (run.state, run.cause) == (State.CRASHED, f"The run was lost: its process {run.pid} ended without a word.")
+
+
+def test_a_run_that_was_killed_leaves_its_list_to_the_next_one(finish: Finish, tmp_path: Path) -> None:
+    stored = tmp_path / "stored"
+    argv = ("runcollector", "trial.odd.resuming", "--arg", f"file={stored}")
+    code, _ = finish(*argv, DC_TEST_DIES_AT="23")
+    assert code == -9
+    assert [int(line) for line in stored.read_text().split()] == list(range(20))
+
+    code, output = finish(*argv)
+    assert code == 0, output
+    assert [int(line) for line in stored.read_text().split()] == list(range(40)), "each was stored, and none twice"
+    killed, run = Runtime.objects.order_by("queued_at")
+    assert (killed.state, run.state, run.is_complete) == (State.CRASHED, State.SUCCEEDED, True)
+    assert (run.continues, run.queue_size, run.queue_left, run.solved) == (killed.pk, 40, 20, 20)
+    assert not ItemQueue.objects.exists()
 
 
 def test_without_tables_it_says_what_to_type(finish: Finish, tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ NO_PAGE = {
     "logs.LogSequence": "one counter a run; the run page shows its lines",
     "accounts.SavedView": "shown above the list it is a view of",
     "runtime.BulkItem": "shown on the page of its bulk action",
+    "runtime.QueuedItem": "a part of its item queue, of which there may be millions",
+    "runtime.QueueSeen": "a part of its item queue; keys, packed",
     "oauth2_provider.DeviceGrant": "of a flow that is not offered",
     "sessions.Session": "its data is a secret of the person who is signed in",
 }

@@ -80,6 +80,7 @@ MODELS: dict[str, str] = {
     "runtime.bulkjob": "viewer - - -",
     "runtime.command": "viewer - - -",
     "runtime.functionlog": "viewer - - -",
+    "runtime.itemqueue": "viewer - - -",
     "runtime.mark": "- - - -",
     "runtime.node": "viewer - - -",
     "runtime.runtime": "viewer - - -",
@@ -91,6 +92,7 @@ PARTIAL = {
     # Of these, those one has drawn up oneself.
     "runtime.bulkjob",
     *("registry.app", "registry.appgroup", "registry.appparent", "runtime.runtime", "runtime.command"),
+    "runtime.itemqueue",
     *("runtime.appfunction", "runtime.functionlog", "logs.log", "databases.appdbobject", "credentials.credential"),
 }
 
@@ -122,6 +124,7 @@ ACTIONS: dict[str, str] = {
     "registry.app restart_apps": "operator",
     "registry.app start_apps": "operator",
     "registry.app stop_apps": "operator",
+    "runtime.itemqueue begin_anew": "operator",
     "runtime.node drain": "operator",
     "runtime.node undrain": "operator",
     "runtime.runtime export_runs": "viewer",
@@ -239,6 +242,7 @@ OPERATIONS: dict[str, str] = {
     "deleteConnection": "databases.delete_connection",
     "deleteCredential": "credentials.delete_credential",
     "deleteGrant": "accounts.delete_rolegrant",
+    "deleteItemQueue": "runtime.add_command",
     "deleteGroup": "registry.delete_appgroup",
     "deleteParent": "registry.delete_appparent",
     "deletePerson": "accounts.delete_user",
@@ -285,6 +289,7 @@ OPERATIONS: dict[str, str] = {
     "listGrants": "accounts.view_rolegrant",
     "listGroups": "registry.view_appgroup",
     "listLockouts": "accounts.view_lockout",
+    "listItemQueues": "runtime.view_itemqueue",
     "listNodes": "runtime.view_node",
     "listObjects": "databases.view_appdbobject",
     "issueTicket": "runtime.view_runtime",

@@ -27,6 +27,7 @@ from apps.registry.models import App, AppGroup, AppParent
 from apps.runtime.bulk_models import BulkJob
 from apps.runtime.models import Runtime, State
 from apps.runtime.nodes import register_node
+from apps.runtime.queue_models import ItemQueue
 from config.api import api
 from tests.integration.factories import BOOKS, make_app, make_run
 from tests.integration.people import grant, make_client, make_person, signed_in, token_of
@@ -100,10 +101,18 @@ def house(valkey_socket: Any) -> Iterator[House]:
                 "node": register_node(slots=1, queues=["runs"]).pk,
                 "parent": AppParent.objects.create(group=group, name="bare"),
                 "person": person.username,
+                "queue": left_queue(app, run).pk,
                 "rule": Rule.objects.create(label=LABEL, kind="row_count", parameters=ROWS_WANTED, severity="warn").pk,
                 "task": PeriodicTask.objects.create(name="x", task="runtime.tick", interval=interval).pk,
             },
         )
+
+
+def left_queue(app: App, run: Runtime) -> ItemQueue:
+    """What a run has left of its list."""
+    now = utc_now()
+    times = {"begun_at": now, "touched_at": now, "expires_at": now}
+    return ItemQueue.objects.create(app=app, worked_by=run.pk, is_listed=True, size=3, **times)
 
 
 Body = dict[str, Any]
@@ -170,6 +179,7 @@ WRITES: dict[str, tuple[Callable[[House], str], Body]] = {
     "deletePerson": (lambda _: "people/olga", {}),
     "deleteCredential": (lambda _: f"apps/{BOOKS}/credentials/login", {}),
     "deleteConnection": (lambda _: "connections/warehouse", {}),
+    "deleteItemQueue": (lambda house: f"item-queues/{house['queue']}", {}),
     "deleteChannel": (lambda house: f"channels/{house['channel']}", {}),
     "deleteRule": (lambda house: f"rules/{house['rule']}", {}),
     "deleteParent": (lambda _: "parents/empty.bare", {}),
@@ -244,6 +254,7 @@ ROWS: dict[str, Callable[[House], Any]] = {
     "oauth2_provider.accesstoken": lambda house: _token(house).pk,
     "oauth2_provider.refreshtoken": lambda house: _refresh_token(house).pk,
     "quality.quarantinedrow": lambda house: house["held"],
+    "runtime.itemqueue": lambda house: house["queue"],
     "runtime.node": lambda house: house["node"],
 }
 #: Whatever an action on many asks before it is carried out.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import contextvars
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, ClassVar
 
 from collectors.contract import Record
 from collectors.toolkit.deadlines import Deadline
 from collectors.toolkit.errors import CollectError
 from collectors.toolkit.scraping.base import BaseScraper, late
-from collectors.toolkit.scraping.feeds import Entry, Feed
+from collectors.toolkit.scraping.feeds import Aside, Entry, Feed
 from collectors.toolkit.scraping.tally import Tally
 from collectors.toolkit.scraping.work import Work
 
@@ -32,25 +35,32 @@ class AsyncScraper(BaseScraper):
         asyncio.run(self._work_off(feed, work))
 
     async def _work_off(self, feed: Feed, work: Work) -> None:
-        storing = asyncio.Lock()
+        storing, loop = asyncio.Lock(), asyncio.get_running_loop()
+        # One thread: each thread that talks to a database has a connection of its own.
+        beside = ThreadPoolExecutor(1, thread_name_prefix="beside")
+
+        def aside(do: Callable[[], Any]) -> Awaitable[Any]:
+            return loop.run_in_executor(beside, contextvars.copy_context().run, do)
+
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self.concurrency):
-                    group.create_task(self._work(feed, work, storing))
+                    group.create_task(self._work(feed, work, storing, aside))
         except BaseExceptionGroup as errors:
             # The first error that ends a run is its cause; the others are what cancelling them looked like.
             raise errors.exceptions[0] from None
         finally:
+            beside.shutdown()
             await self.request.aclose()
 
-    async def _work(self, feed: Feed, work: Work, storing: asyncio.Lock) -> None:
-        while (entry := await feed.take()) is not None and not self.context.stop_requested:
+    async def _work(self, feed: Feed, work: Work, storing: asyncio.Lock, aside: Aside) -> None:
+        while (entry := await feed.take(aside)) is not None and not self.context.stop_requested:
             work.settle(entry, await self._attempt_in_loop(entry, work.tally))
             if work.shelf.is_full:
                 async with storing:
                     # Others may have stored it while this one waited.
                     if work.shelf.is_full:
-                        await asyncio.to_thread(work.store_batch, work.shelf.clear())
+                        await aside(partial(work.store_batch, work.shelf.clear()))
 
     async def _attempt_in_loop(self, entry: Entry, tally: Tally) -> list[Record] | None:
         """See `_attempt`."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from collectors.queues import ItemQueue
 from collectors.toolkit.scraping.items import BadItem, ItemTexts
 
+#: Does something that blocks in another thread.
+Aside: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 #: So many items are written down, and taken, at once.
 CHUNK = 500
 
@@ -46,12 +48,12 @@ class Feed:
             raise StopIteration
         return self._ready.popleft()
 
-    async def take(self) -> Entry | None:
-        """The next one, for any number of tasks; None when there are no more."""
+    async def take(self, aside: Aside) -> Entry | None:
+        """The next one, for any number of tasks; None when there are no more. What blocks is done `aside`."""
         if not self._ready and self._blocks:
             async with self._filling:
                 if not self._ready:
-                    self._ready.extend(await asyncio.to_thread(self._fill))
+                    self._ready.extend(await aside(self._fill))
         return next(self, None) if self._ready or not self._blocks else None
 
 

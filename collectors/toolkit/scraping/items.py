@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from collectors.toolkit.errors import CollectError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 class BadItem(CollectError):
@@ -18,7 +21,7 @@ class ItemTexts:
     """Writes items and reads them: plain JSON, or what pydantic makes of `item_type`."""
 
     def __init__(self, item_type: Any = None) -> None:
-        self._adapter = None if item_type is None else TypeAdapter(item_type)
+        self._adapter = None if item_type is None else _adapter(item_type)
         self._name = getattr(item_type, "__name__", str(item_type))
 
     def write(self, item: Any) -> str:
@@ -65,3 +68,9 @@ def args_text(args: Any) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".")
+
+
+def _adapter(item_type: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(item_type)
