@@ -26,6 +26,7 @@ from collectors.toolkit.categories import category_of
 from collectors.toolkit.errors import RetryLater, StorageError
 from collectors.toolkit.scraping import AsyncScraper, BaseScraper, ThreadedScraper
 from tests.integration.factories import BOOKS, book, books, make_app, make_run, make_source
+from tests.integration.people import signed_in
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
@@ -156,6 +157,31 @@ def test_somebody_may_have_the_next_run_begin_anew_but_not_under_the_hands_of_a_
     assert begin_anew([queue], actor=None, source="ADMIN", now=utc_now()) == 1
     entry = AuditEntry.objects.latest("pk")
     assert (entry.action, entry.before) == ("itemqueue.removed", {"left": 3, "size": 3})
+
+
+def test_people_and_programs_see_how_far_a_list_is_and_may_have_it_begun_anew() -> None:
+    run = begun()
+    queue = filled(run, 12)
+    queue.settle(done=[item.id for item in queue.take(5)], failed=[], seen=[])
+    pk = ItemQueue.objects.get().pk
+    viewer, operator = signed_in("viewer"), signed_in("operator")
+    listed = viewer.get("/admin/runtime/itemqueue/").content.decode()
+    assert BOOKS in listed
+    assert run.pk[:8] in listed
+    assert viewer.get(f"/admin/runtime/itemqueue/{pk}/change/").status_code == 200
+
+    (told,) = viewer.get("/api/v1/item-queues", {"app": BOOKS}).json()["items"]
+    assert {name: told[name] for name in ("app", "runtime", "size", "done", "left", "given_up")} == {
+        "app": BOOKS, "runtime": run.pk, "size": 12, "done": 5, "left": 7, "given_up": 0,
+    }  # fmt: skip
+    assert viewer.delete(f"/api/v1/item-queues/{pk}").status_code == 403
+    refused = operator.delete(f"/api/v1/item-queues/{pk}")
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409, f"The run {run.pk} works on this list. Stop it first.",
+    )  # fmt: skip
+    ended(run)
+    assert operator.delete(f"/api/v1/item-queues/{pk}").status_code == 200
+    assert not QueuedItem.objects.exists()
 
 
 class Away:

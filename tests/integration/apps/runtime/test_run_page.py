@@ -53,6 +53,13 @@ def test_a_run_is_drawn_in_its_stages() -> None:
     assert [(stage.x, stage.width) for stage in page.stages] == [(0, 200), (200, 100), (300, 600), (900, 100)]
 
 
+def test_a_run_that_goes_on_with_the_list_of_another_says_how_much_was_left() -> None:
+    app = make_app()
+    earlier = make_run(app, State.CRASHED)
+    page = page_of(make_run(app, State.RUNNING, continues=earlier.pk, queue_size=900, queue_left=340))
+    assert f'{earlier.pk}/change/">run {earlier.pk[:8]}</a>, 340 of 900 items left' in page.content.decode()
+
+
 def test_what_was_not_written_down_is_not_drawn() -> None:
     app = make_app()
     assert stages(moments(make_run(app, State.SUCCEEDED), started_at=4, ended_at=6)) == [("Queued", 4), ("Running", 2)]
