@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.api.building import build_api
 from apps.api.spec import serve
+from apps.captcha.api import section as captcha
 from apps.console.app_api import section as apps
 from apps.console.audit_api import section as audit
 from apps.console.clients_api import section as clients
@@ -43,6 +44,7 @@ SECTIONS = [
         quarantine,
         notifications,
         databases,
+        captcha,
     ),
     *(credentials, nodes, clock, people, grants, clients, audit, tickets),
 ]

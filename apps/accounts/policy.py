@@ -34,6 +34,7 @@ APP_OF: dict[str, str] = {
     "logs.log": "app",
     "databases.appdbobject": "app",
     "credentials.credential": "app",
+    "captcha.solve": "app",
 }
 #: Permissions about these alone can be granted for a part.
 SCOPED = frozenset(

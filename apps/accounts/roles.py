@@ -29,11 +29,13 @@ VIEWER = frozenset(
         "quality.view_dataset",
         "quality.view_rule",
         "quality.view_quarantinedrow",
+        "captcha.view_solve",
+        "captcha.view_budget",
     }
 )
 #: May also start and stop runs (`runtime.add_command`), switch apps on and off, change their schedule, export collected
-#: rows, settle those in quarantine and let a merge through, and see where messages go and which credentials there are,
-#: never their values.
+#: rows, settle those in quarantine and let a merge through, say whether a captcha was solved right, and see where
+#: messages go, which solvers of captchas and which credentials there are, never their values.
 OPERATOR = VIEWER | {
     "runtime.add_command",
     "registry.export_app",
@@ -44,8 +46,11 @@ OPERATOR = VIEWER | {
     "databases.view_connection",
     "quality.change_quarantinedrow",
     "quality.add_letthrough",
+    "captcha.view_solveraccount",
+    "captcha.change_solve",
 }
-#: May also arrange the registry and the rules of quality, and see and change the clock's own periodic tasks.
+#: May also arrange the registry, the rules of quality and the budgets for captchas, and see and change the
+#: clock's own periodic tasks.
 DEVELOPER = OPERATOR | {
     "registry.add_appgroup",
     "registry.change_appgroup",
@@ -54,6 +59,9 @@ DEVELOPER = OPERATOR | {
     "quality.add_rule",
     "quality.change_rule",
     "quality.delete_rule",
+    "captcha.add_budget",
+    "captcha.change_budget",
+    "captcha.delete_budget",
     *(
         f"django_celery_beat.{verb}_{model}"
         for verb in ("view", "change")
@@ -86,6 +94,9 @@ ADMIN = DEVELOPER | {
     "notifications.add_channel",
     "notifications.change_channel",
     "notifications.delete_channel",
+    "captcha.add_solveraccount",
+    "captcha.change_solveraccount",
+    "captcha.delete_solveraccount",
     "databases.add_connection",
     "databases.change_connection",
     "databases.delete_connection",

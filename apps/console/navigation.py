@@ -48,6 +48,16 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
         (gettext_noop("Quarantine"), "inventory_2", "quality_quarantinedrow_changelist", "quality.view_quarantinedrow"),
         (gettext_noop("Rules"), "checklist", "quality_rule_changelist", "quality.view_rule"),
     ],
+    gettext_noop("Captchas"): [
+        (gettext_noop("Solves"), "extension", "captcha_solve_changelist", "captcha.view_solve"),
+        (gettext_noop("Budgets"), "savings", "captcha_budget_changelist", "captcha.view_budget"),
+        (
+            gettext_noop("Solver accounts"),
+            "account_balance_wallet",
+            "captcha_solveraccount_changelist",
+            "captcha.view_solveraccount",
+        ),
+    ],
     gettext_noop("Clock"): [
         (
             gettext_noop("Periodic tasks"),

@@ -17,6 +17,7 @@ class Kind(ColouredChoices):
     FAILED = "FAILED", "danger", "a run failed"
     RECOVERED = "RECOVERED", "success", "an app works again"
     NOT_RUN = "NOT_RUN", "warning", "a run did not happen"
+    LOW = "LOW", "warning", "a balance is low"
     TEST = "TEST", "info", "test"
 
 

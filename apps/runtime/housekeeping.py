@@ -21,6 +21,7 @@ from apps.core.silence import BULK_PATIENCE_S, limit_silence
 from apps.logs.indexing import index_chunks
 from apps.logs.router import RouterHandler, configured_router
 from apps.runtime import marks, vital_signs
+from apps.runtime.captcha_messages import tell_low_balances
 from apps.runtime.claims import Drain, end_lost_runs
 from apps.runtime.days import count_days
 from apps.runtime.queue_upkeep import remove_expired
@@ -131,6 +132,7 @@ def usual_jobs(root: Path, drain: Drain) -> list[Job]:
         Job("commands", lambda: settle_commands(now=shared_now())),
         Job("sign of life", lambda: vital_signs.beat("manager")),
         Job("log index", lambda: index_chunks(INDEX_SLICE_S), every_s=10.0),
+        Job("balances", lambda: tell_low_balances(now=shared_now()), every_s=60.0),
         Job("days", lambda: count_days(now=shared_now()), every_s=60.0),
         Job("item queues", lambda: remove_expired(now=database_now()), every_s=600.0),
         # Not at once: a manager that is started again and again has better things to do.

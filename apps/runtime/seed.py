@@ -15,6 +15,7 @@ from django.db import connections
 from apps.accounts.models import AuditEntry
 from apps.accounts.roles import seed_roles
 from apps.accounts.services import ensure_administrator, hand_out_login_link
+from apps.captcha.budget import installation
 from apps.registry.models import App
 from apps.registry.services import register_rooms
 from apps.runtime.models import Command
@@ -55,6 +56,7 @@ def seed(*, now: datetime) -> list[str]:
     register_rooms()
     for app in App.objects.filter(code__startswith="examples.shop."):
         _point_at_demo(app)
+    installation()
     return [note for example in EXAMPLES if (note := _seed_example(example, now))]
 
 

@@ -19,6 +19,7 @@ from django.db.models import Model, Q, QuerySet
 
 from apps.accounts import audit
 from apps.accounts.models import AuditEntry
+from apps.captcha.models import Solve, Spending
 from apps.logs.group_models import ErrorGroup, ErrorGroupApp
 from apps.logs.models import JournalFile, Log, LogRejected
 from apps.logs.retention_models import SweptTable
@@ -80,6 +81,8 @@ class Sweep:
             # What nobody has settled stays: it is nowhere else.
             self._aged("rows out of quarantine", settings.DC_RETENTION_RUNS_DAYS, QuarantinedRow, "settled_at"),
             Rule("audit entries", _text(long), (AuditEntry,), lambda real: audit.expire(very_old, is_real=real)),
+            self._aged("captchas", settings.DC_RETENTION_RUNS_DAYS, Solve, "ended_at"),
+            self._aged("sums of captchas", settings.DC_RETENTION_RUNS_DAYS, Spending, "day"),
             self._runs(),
             self._aged("sums of days", settings.DC_RETENTION_RUNS_DAYS, RunDay, "day"),
             self._managers(),

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from apps.captcha.ledger import DjangoLedger
 from apps.databases.database import Databases
 from apps.quality.judging import Quality
 from apps.records.merge import Hooks
@@ -19,6 +20,7 @@ from apps.runtime.queues import DjangoQueues
 from apps.runtime.telling import TellingPool, tell_merge, tell_quality
 from collectors.contract import Context, ProgressReport, StopSignal
 from collectors.loader import Source
+from collectors.toolkit.captcha.solver import Solver
 from collectors.toolkit.http import ClientPool, Profile, RequestMetrics, Session, networks
 from collectors.toolkit.secrets import Secrets
 
@@ -32,10 +34,12 @@ class Wiring:
     metrics: RequestMetrics
     clients: ClientPool
     databases: Databases
+    captcha: Solver
 
     def close(self) -> None:
         """The source has done its work: nobody asks anything any more."""
         self.clients.close()
+        self.captcha.close()
         self.databases.close()
 
 
@@ -60,13 +64,16 @@ def wire(
         runtime_id=run.pk, dry_run=run.is_dry_run, on_merge=tell_merge, hooks=hooks, quality=quality
     )
     databases = Databases(merge=records.merge, dry_run=run.is_dry_run, prepare=fence.prepare, fence=fence)
+    log = structlog.get_logger(f"source.{info.code}")
+    ledger = DjangoLedger(info, app_id=run.app_id, runtime_id=run.pk)
+    captcha = Solver(ledger, log=log, stop=stop, dry_run=run.is_dry_run)
     context = Context(
         args=args,
         app=info,
         runtime_id=run.pk,
         limit=run.limit,
         dry_run=run.is_dry_run,
-        log=structlog.get_logger(f"source.{info.code}"),
+        log=log,
         records=records,
         progress=progress,
         clients=clients,
@@ -74,5 +81,6 @@ def wire(
         secrets=Secrets(secrets or {}, app=info.code),
         databases=databases,
         queues=DjangoQueues(run),
+        captcha=captcha,
     )
-    return Wiring(context, records, session.metrics, clients, databases)
+    return Wiring(context, records, session.metrics, clients, databases, captcha)

@@ -56,6 +56,7 @@ INSTALLED_APPS: list[Any] = [
     "apps.credentials",
     "apps.notifications",
     "apps.quality",
+    "apps.captcha",
     "apps.logs",
     "apps.databases",
     "apps.registry",
@@ -182,6 +183,8 @@ CELERY_BEAT_SCHEDULE = {
     "scheduling tick": {"task": "runtime.tick", "schedule": 1.0, "options": {"queue": "clock", "expires": 2}},
     "retention": {"task": "runtime.sweep", "schedule": 86_400.0, "options": {"expires": 43_200}},
     "actions on many": {"task": "runtime.bulk", "schedule": 2.0, "options": {"expires": 2}},
+    "captchas that were lost": {"task": "captcha.settle", "schedule": 60.0, "options": {"expires": 60}},
+    "balances of solvers": {"task": "captcha.balances", "schedule": 600.0, "options": {"expires": 600}},
     "index of the log search": {"task": "runtime.index_logs", "schedule": 10.0, "options": {"expires": 10}},
 }
 CELERY_TIMEZONE = "UTC"

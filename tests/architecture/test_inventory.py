@@ -22,6 +22,7 @@ from tests.architecture.project import CODE, ROOT, modules
 
 #: Model -> why it has no admin page.
 NO_PAGE = {
+    "captcha.Spending": "sums of a day; shown on the page of budgets",
     "django_celery_beat.PeriodicTasks": "one row that tells beat of changes; nothing to see",
     "accounts.AuditSweep": "one row while retention deletes audit entries",
     "accounts.Identity": "shown on the page of the person it belongs to",
@@ -48,6 +49,7 @@ NO_PAGE = {
 
 #: What there is -> the test file that covers it, and the words with which it does.
 COMMANDS = {
+    "captcha_report": ("tests/integration/apps/captcha/test_ledger.py", '"captcha_report"'),
     "app": ("tests/integration/apps/runtime/test_app_command.py", '"app"'),
     "beat": ("tests/acceptance/test_clock.py", '"beat"'),
     "connection": ("tests/integration/apps/databases/test_connections.py", '"connection"'),
@@ -69,6 +71,8 @@ COMMANDS = {
 }
 
 TASKS = {
+    "captcha.balances": ("tests/integration/apps/captcha/test_ledger.py", "look_at_balances.apply"),
+    "captcha.settle": ("tests/integration/apps/captcha/test_ledger.py", "settle_lost.apply"),
     "runtime.bulk": ("tests/integration/apps/runtime/test_bulk.py", "runtime.bulk"),
     "runtime.index_logs": ("tests/integration/apps/runtime/test_sweep.py", "runtime.index_logs"),
     "runtime.sweep": ("tests/integration/apps/runtime/test_sweep.py", "runtime.sweep"),

@@ -28,6 +28,7 @@ SETTINGS_FILE = ("settings_file.encrypted", "settings_file.edited", "settings_fi
 #: Command -> why it leaves none.
 CHANGES_NOTHING = {
     "beat": "a process: what it does by the clock is the platform's own",
+    "captcha_report": "it only shows",
     "config": "it only shows",
     "manager": "a process: it carries out commands, which are in the audit",
     "up": "starts the processes; what it seeds leaves its own entries",

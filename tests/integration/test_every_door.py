@@ -50,6 +50,9 @@ MODELS: dict[str, str] = {
     "accounts.rolegrant": "admin admin admin admin",
     "accounts.user": "admin admin admin admin",
     "auth.group": "admin - - -",
+    "captcha.budget": "viewer developer developer developer",
+    "captcha.solve": "viewer - - -",
+    "captcha.solveraccount": "operator admin admin admin",
     "credentials.credential": "operator admin admin admin",
     "databases.appdbobject": "viewer - - -",
     "databases.connection": "operator admin admin admin",
@@ -89,6 +92,7 @@ MODELS: dict[str, str] = {
 TABLE = "viewer - - -"
 #: Of these a role for a part opens the list, with that part in it; of all others it opens nothing.
 PARTIAL = {
+    "captcha.solve",
     # Of these, those one has drawn up oneself.
     "runtime.bulkjob",
     *("registry.app", "registry.appgroup", "registry.appparent", "runtime.runtime", "runtime.command"),
@@ -99,6 +103,7 @@ PARTIAL = {
 #: Model and action -> who is the least that is offered it.
 ACTIONS: dict[str, str] = {
     "accounts.lockout unlock": "admin",
+    "captcha.solveraccount check_balances": "admin",
     "django_celery_beat.periodictask disable_tasks": "developer",
     "django_celery_beat.periodictask enable_tasks": "developer",
     "django_celery_beat.periodictask run_tasks": "developer",
@@ -217,6 +222,7 @@ ROUTES: dict[str, tuple[str, str, str]] = {
 #: Operation of the API -> the permission it takes (`apps/accounts/roles.py` has who has it); tokens need its scope.
 OPERATIONS: dict[str, str] = {
     "changeApp": "registry.change_app",
+    "changeCaptchaBudget": "captcha.change_budget",
     "changeChannel": "notifications.change_channel",
     "changeClient": "accounts.change_client",
     "changeConnection": "databases.change_connection",
@@ -228,6 +234,7 @@ OPERATIONS: dict[str, str] = {
     "changeRule": "quality.change_rule",
     "commandApps": "registry.view_app",
     "createApp": "registry.add_appparent",
+    "createCaptchaBudget": "captcha.add_budget",
     "createChannel": "notifications.add_channel",
     "createClient": "accounts.add_client",
     "createConnection": "databases.add_connection",
@@ -256,6 +263,7 @@ OPERATIONS: dict[str, str] = {
     "exportRows": "registry.export_app",
     "functionTrend": "runtime.view_runtime",
     "getApp": "registry.view_app",
+    "getCaptchaBudget": "captcha.view_budget",
     "getChannel": "notifications.view_channel",
     "getClient": "accounts.view_client",
     "getCommand": "runtime.view_command",
@@ -277,6 +285,9 @@ OPERATIONS: dict[str, str] = {
     "letThrough": "quality.add_letthrough",
     "listApps": "registry.view_app",
     "listAudit": "accounts.view_auditentry",
+    "listCaptchaBudgets": "captcha.view_budget",
+    "listSolverAccounts": "captcha.view_solveraccount",
+    "listSolves": "captcha.view_solve",
     "listChannels": "notifications.view_channel",
     "listClients": "accounts.view_client",
     "listCommands": "runtime.view_command",
@@ -307,6 +318,7 @@ OPERATIONS: dict[str, str] = {
     "newClientSecret": "accounts.change_client",
     "readLog": "logs.view_log",
     "removeApp": "registry.delete_app",
+    "reportSolve": "captcha.change_solve",
     "reopenError": "runtime.add_command",
     "replayRows": "quality.change_quarantinedrow",
     "resolveError": "runtime.add_command",

@@ -8,6 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import AuditEntry, Lockout
+from apps.captcha.models import Budget, Solve, SolverAccount
 from apps.core.clock import utc_now
 from apps.credentials.models import Credential
 from apps.databases.models import AppDbObject, Connection
@@ -51,6 +52,10 @@ def seed(name: str) -> App:
     ErrorGroupApp.objects.create(group=group, app=app, count=1, last_seen_at=now)
     AppDbObject.objects.create(app=app, connection="default", name="t", kind="table", select_at=now, last_run=run.pk)
     Credential.objects.create(app=app, name="key", value="x", changed_at=now)
+    SolverAccount.objects.create(name=name, key=name)
+    Budget.objects.create(app=app, per_day=1)
+    money = {"price": 0, "cost": 0, "day": now.date(), "planned_at": now}
+    Solve.objects.create(app=app, app_code=app.code, kind="image", **money)
     dataset = Dataset.objects.create(label=f"{name}.t", app=app, outcome=Outcome.PASS, runtime=run.pk, judged_at=now)
     QuarantinedRow.objects.create(
         dataset=dataset, runtime=run.pk, merge=1, row=1, rule="r", reason="x", payload="{}", quarantined_at=now
