@@ -17,6 +17,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from apps.accounts.models import AuditEntry, Lockout, User
 from apps.accounts.models import Client as ApiClient
+from apps.captcha.models import Budget, Solve, SolverAccount
 from apps.core.clock import utc_now
 from apps.credentials.models import Credential
 from apps.databases.models import Connection
@@ -76,6 +77,7 @@ def house(valkey_socket: Any) -> Iterator[House]:
             app,
             run,
             {
+                "budget": Budget.objects.create(per_day=5, each_app=1).pk,
                 "channel": channel.pk,
                 "client": client.client_id,
                 "client_pk": client.pk,
@@ -103,6 +105,19 @@ def house(valkey_socket: Any) -> Iterator[House]:
                 "person": person.username,
                 "queue": left_queue(app, run).pk,
                 "rule": Rule.objects.create(label=LABEL, kind="row_count", parameters=ROWS_WANTED, severity="warn").pk,
+                "solve": Solve.objects.create(
+                    app=app,
+                    app_code=BOOKS,
+                    state="READY",
+                    kind="image",
+                    task_id="7",
+                    day=now.date(),
+                    price=0,
+                    cost=0,
+                    planned_at=now,
+                    ended_at=now,
+                ).pk,
+                "solver": SolverAccount.objects.create(name="away", url="http://127.0.0.1:1", key=SECRET).pk,
                 "task": PeriodicTask.objects.create(name="x", task="runtime.tick", interval=interval).pk,
             },
         )
@@ -151,6 +166,9 @@ WRITES: dict[str, tuple[Callable[[House], str], Body]] = {
     "changeChannel": (lambda house: f"channels/{house['channel']}", {"kinds": ["FAILED"]}),
     "testChannel": (lambda house: f"channels/{house['channel']}/test", {}),
     "retryDelivery": (lambda house: f"deliveries/{house['delivery']}/retry", {}),
+    "reportSolve": (lambda house: f"captcha/solves/{house['solve']}/report", {"is_correct": True}),
+    "createCaptchaBudget": (lambda _: "captcha/budgets", {"app": BOOKS, "per_day": "0.5"}),
+    "changeCaptchaBudget": (lambda house: f"captcha/budgets/{house['budget']}", {"per_day": "7"}),
     "createConnection": (
         lambda _: "connections",
         {"alias": "more", "engine": "sqlite", "name": "/nowhere/more.sqlite"},
@@ -248,6 +266,7 @@ def test_every_write_of_the_api_says_who_did_it_by_what_way_and_from_where(house
 #: Action of the admin -> the row it is done to; those that have no row of their own in the house make one.
 ROWS: dict[str, Callable[[House], Any]] = {
     "accounts.lockout": lambda house: house["lockout"],
+    "captcha.solveraccount": lambda house: house["solver"],
     "django_celery_beat.periodictask": lambda house: house["task"],
     "logs.errorgroup": lambda _: PRINT,
     "notifications.delivery": lambda house: house["delivery"],
