@@ -16,6 +16,8 @@ from apps.captcha.models import Budget, Kind, Solve, Spending
 
 State = Solve.State
 WEEK = timedelta(days=7)
+#: What a provider took, or may have taken; the rest was refused before it cost anything.
+BOUGHT = ~Q(task_id="") | Q(state=State.UNKNOWN)
 MOST = 10
 
 
@@ -70,7 +72,7 @@ def _lines(rows: QuerySet[Solve], by: str) -> list[Line]:
         rows.order_by()
         .values(by)
         .annotate(
-            count=Count("pk"),
+            count=Count("pk", filter=BOUGHT),
             ready=Count("pk", filter=Q(state=State.READY)),
             sum=Sum("cost"),
             open=Sum("cost", filter=~known),

@@ -24,7 +24,7 @@ State = Solve.State
 #: A bought task that is still worked on after this long never gets ready.
 LONGEST = timedelta(minutes=15)
 #: For so long after its process is gone a task waits for the next run of its app.
-PATIENCE = timedelta(seconds=30)
+PATIENCE = timedelta(minutes=2)
 BATCH = 200
 #: A provider that does not answer holds up nobody else for longer.
 TIMEOUT_S = 5.0

@@ -12,6 +12,8 @@ from django.urls import reverse
 
 from apps.accounts.models import Lockout, User
 from apps.accounts.services import ensure_administrator, issue_login_link
+from apps.captcha.budget import installation, today
+from apps.captcha.models import Solve, SolverAccount
 from apps.core.clock import utc_now
 from apps.credentials.models import Credential
 from apps.databases.models import Connection
@@ -69,6 +71,16 @@ def _operate(app: App) -> None:
     notify(kind=Kind.FAILED, subject="a.b.c failed", body="No such host.", now=now)
     Credential.objects.create(app=app, name="token", value="hidden", description=LONG[:100])
     Connection.objects.create(alias="books", engine="sqlite", name="/var/lib/books.sqlite3", tested_at=now)
+    SolverAccount.objects.create(name="A solver", key="hidden-key", said=LONG, balance=1, balance_at=now, low_since=now)
+    installation()
+    bought = {
+        "state": "READY",
+        "kind": "image",
+        "site": "shop.example",
+        "page_url": f"https://shop.example/{LONG}"[:500],
+    }
+    money = {"price": 1, "cost": 1, "day": today(now), "planned_at": now, "ended_at": now}
+    Solve.objects.create(app=app, app_code=app.code, is_correct=True, said=LONG[:500], **bought, **money)
     make_client()
     grant(make_person("viewer"), "operator", app)
     Lockout.objects.create(key="k", name="somebody", address="127.0.0.1", last_at=now, locked_until=now)

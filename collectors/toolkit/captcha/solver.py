@@ -68,7 +68,11 @@ class Solver:
 
     def solve(self, task: CaptchaTask, *, timeout_s: float | None = None, in_dry_run: bool = False) -> SolvedCaptcha:
         """See `CaptchaSolver.solve`."""
-        return self._solve(task, timeout_s, in_dry_run, Patience(self._stop))
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self._solve(task, timeout_s, in_dry_run, Patience(self._stop))
+        raise RuntimeError("This holds up the event loop: write `await context.captcha.asolve(...)`.")
 
     async def asolve(
         self, task: CaptchaTask, *, timeout_s: float | None = None, in_dry_run: bool = False

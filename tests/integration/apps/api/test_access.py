@@ -30,7 +30,7 @@ PLACES = {
     **dict.fromkeys(("{run_id}", "{fingerprint}", "{node_id}"), RUN),
     **dict.fromkeys(("{label}", "{username}", "{client_id}"), "books"),
     **dict.fromkeys(("{command_id}", "{function_id}", "{row_id}", "{channel_id}", "{delivery_id}"), "1"),
-    **dict.fromkeys(("{rule_id}", "{task_id}", "{grant_id}", "{lockout_id}"), "1"),
+    **dict.fromkeys(("{rule_id}", "{task_id}", "{grant_id}", "{lockout_id}", "{solve_id}", "{budget_id}"), "1"),
 }
 
 

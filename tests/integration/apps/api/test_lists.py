@@ -98,5 +98,15 @@ def test_a_grant_for_a_part_narrows_every_list() -> None:
         assert "foreign" not in answer.content.decode(), path
         if answer.status_code == 200:
             seen[path] = len(answer.json()["items"])
-    of_apps = ("apps", "groups", "parents", "runtimes", "commands", "errors", "objects", "credentials")
+    of_apps = (
+        "apps",
+        "groups",
+        "parents",
+        "runtimes",
+        "commands",
+        "errors",
+        "objects",
+        "credentials",
+        "captcha/solves",
+    )
     assert seen == {f"/{name}": 1 for name in of_apps}

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.django_db(databases="__all__")
 
 TASK = RecaptchaV2(url="https://u:p@shop.example/login?session=1#top", site_key="k")
 PRICE = Decimal("0.002")
-LATER = timedelta(minutes=2)
+LATER = timedelta(minutes=3)
 NUMBERS = itertools.count()
 #: The ledgers of the test that runs.
 OPEN: list[DjangoLedger] = []

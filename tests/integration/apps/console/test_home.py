@@ -180,10 +180,11 @@ def test_the_page_costs_the_same_for_one_app_and_for_many(django_assert_num_quer
         put_aside(dataset)
     client.get("/admin/")
     # session, user; apps, strips (2), live, ended, due, days (3);
-    # needs: disabled, failed, blocked, stale, quarantine, errors, deliveries; to who is new, the first steps
-    with django_assert_num_queries(19):
+    # needs: disabled, failed, blocked, stale, quarantine, errors, deliveries, solvers, spending;
+    # to who is new, the first steps
+    with django_assert_num_queries(21):
         client.get("/admin/")
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(20):
         client.get("/admin/live/")
 
 

@@ -64,6 +64,15 @@ def test_it_is_solved_in_an_event_loop_many_at_a_time(shop: Shop, solver: Solver
     assert shop.count("createTask") == 20
 
 
+def test_an_event_loop_is_not_held_up(shop: Shop, solver: Solver) -> None:
+    async def main() -> None:
+        solver.solve(TASK)
+
+    with pytest.raises(RuntimeError, match="asolve"):
+        asyncio.run(main())
+    assert shop.calls == []
+
+
 def test_polling_that_fails_loses_nothing_that_was_paid_for(shop: Shop, solver: Solver, ledger: Any) -> None:
     shop.looks.extend(["503", "drop", "ERROR_NO_SLOT_AVAILABLE", "ERROR_IP_NOT_ALLOWED", "ERROR_OF_TOMORROW"])
     assert solver.solve(TASK).solution == "solution 1001"
