@@ -40,6 +40,7 @@ from collectors.toolkit.captcha import ImageTask, RecaptchaV2, Turnstile
 from collectors.toolkit.captcha.errors import LedgerAway, NoSolver, OverBudget, PurchaseUnknown
 from collectors.toolkit.captcha.provider import Answer
 from collectors.toolkit.captcha.solver import Solver
+from collectors.toolkit.scraping import AsyncScraper
 from collectors.toolkit.testing import RecordingLog
 from tests.integration.factories import make_app, make_source
 from tests.servers.anticaptcha import Shop
@@ -296,10 +297,11 @@ def test_the_counters_are_the_sum_of_the_rows_whatever_happens(
     ledger, day, planned = ledger_of(app, clock=lambda: now), today(now), list[int]()
     for which, end in steps:
         if end is None:
+            asked = ledger.accounts(TASK)[0]
             try:
-                planned.append(int(ledger.plan(TASK, ledger.accounts(TASK)[0]).solve_id))
+                planned.append(int(ledger.plan(TASK, asked).solve_id))
             except OverBudget:
-                assert spent_of(app.code, day) + Decimal("0.0005") > Decimal("0.01")
+                assert spent_of(app.code, day) + asked.price > Decimal("0.01")
         elif planned:
             pk = planned[which % len(planned)]
             before = Solve.objects.get(pk=pk).state
@@ -357,3 +359,26 @@ def test_over_budget_the_run_ends_blocked_and_people_are_told_once(shop: Shop, a
     assert [message.kind for message in Delivery.objects.all()] == ["DISABLED"]
     assert len(shop.tasks) == 1
     assert Solve.objects.get().runtime_id in set(Runtime.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.django_db(databases="__all__", transaction=True)
+def test_a_run_in_an_event_loop_and_a_dry_one(shop: Shop, account: SolverAccount) -> None:
+    class Gates(AsyncScraper):
+        def prepare_list(self) -> list[int]:
+            return [1, 2, 3, 4]
+
+        async def collect(self, item: int) -> list[Any]:
+            task = Turnstile(url=f"https://shop.example/{item}", site_key="k")
+            await self.context.captcha.areport_incorrect(await self.context.captcha.asolve(task))
+            return []
+
+    app = make_app(is_enabled=True)
+    for dry_run in (True, False):
+        run = open_run(app, owner=identify_self(), args={}, now=utc_now(), is_dry_run=dry_run)
+        source = make_source(lambda context: Gates(context).run())
+        with Interrupts(grace_s=10) as interrupts:
+            runner.execute(run, source, args={}, interrupts=interrupts, watch=lambda pulse: None)
+        run = Runtime.objects.get(pk=run.pk)
+        assert (run.state, run.cause, run.failed) == (State.SUCCEEDED, "", 0)
+        assert len(shop.tasks) == (0 if dry_run else 4), "a dry run buys nothing, and leaves the items out"
+    assert list(Solve.objects.values_list("state", "is_correct", "is_told")) == [("READY", False, False)] * 4
