@@ -17,7 +17,7 @@ from apps.captcha.money import MoneyField
 from apps.core.choices import Choices, ColouredChoices
 from apps.core.encryption.fields import EncryptedTextField
 from collectors.toolkit.captcha import KINDS
-from collectors.toolkit.captcha.anticaptcha import URL
+from collectors.toolkit.captcha.codes import URL
 from collectors.toolkit.captcha.errors import Problem as _Problem
 
 #: What one captcha costs at the most, as far as providers' price lists go; an account may know better.

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db.models import Model, Q, QuerySet
@@ -35,6 +34,7 @@ from apps.runtime.lifecycle import StillRunning, due_removals, purge_app
 from apps.runtime.models import ENDED, Command, Runtime
 from apps.runtime.node_models import Node
 from apps.runtime.run_removal import delete_runs
+from apps.runtime.sweep_limits import any_of, at_place, words_of
 from apps.runtime.table_size import table_bytes
 
 BATCH = 5_000
@@ -66,21 +66,21 @@ class Sweep:
         """What is kept, as the settings say."""
         days, most = settings.DC_RETENTION_LOGS_DAYS, settings.DC_RETENTION_LOGS_MAX_ROWS
         long = settings.DC_RETENTION_COMMANDS_DAYS
-        old, very_old, text = self._before(days), self._before(long), _text(days)
+        old, very_old, text = self._before(days), self._before(long), words_of(days)
         return [
-            Rule("lines", _text(days, most), (Log, LogChunk, LogGram), lambda real: self._lines(real, old, most)),
+            Rule("lines", words_of(days, most), (Log, LogChunk, LogGram), lambda real: self._lines(real, old, most)),
             self._aged("functions in runs", days, FunctionLog, "last_end_at"),
             self._aged("refused frames", days, LogRejected, "rejected_at"),
             Rule("error groups", text, (ErrorGroup, ErrorGroupApp), self._by(ErrorGroup, "last_seen_at", old)),
             Rule("journals without a run", text, (JournalFile,), self._platform_journals(days)),
             self._commands(),
-            Rule("bulk actions", _text(long), (BulkJob, BulkItem), self._by(BulkJob, "created_at", very_old)),
+            Rule("bulk actions", words_of(long), (BulkJob, BulkItem), self._by(BulkJob, "created_at", very_old)),
             self._aged("messages", long, Delivery, "created_at"),
             self._aged("merges let through", long, LetThrough, "expires_at"),
             self._aged("measurements of quality", settings.DC_RETENTION_RUNS_DAYS, Measurement, "at"),
             # What nobody has settled stays: it is nowhere else.
             self._aged("rows out of quarantine", settings.DC_RETENTION_RUNS_DAYS, QuarantinedRow, "settled_at"),
-            Rule("audit entries", _text(long), (AuditEntry,), lambda real: audit.expire(very_old, is_real=real)),
+            Rule("audit entries", words_of(long), (AuditEntry,), lambda real: audit.expire(very_old, is_real=real)),
             self._aged("captchas", settings.DC_RETENTION_RUNS_DAYS, Solve, "ended_at"),
             self._aged("sums of captchas", settings.DC_RETENTION_RUNS_DAYS, Spending, "day"),
             self._runs(),
@@ -104,8 +104,8 @@ class Sweep:
         The walk ends at the first batch in which nothing is old. A line with a wrong, future time stays where it is
         and holds up no other.
         """
-        newest_due = _at_place(Log.objects.order_by("-pk"), most)
-        due = _any(Q(logged_at__lt=old) if old else None, Q(pk__lte=newest_due) if newest_due else None)
+        newest_due = at_place(Log.objects.order_by("-pk"), most)
+        due = any_of(Q(logged_at__lt=old) if old else None, Q(pk__lte=newest_due) if newest_due else None)
         cursor = 0
         while due:
             batch = Log.objects.filter(pk__gt=cursor).order_by("pk").values_list("pk", flat=True)[:BATCH]
@@ -122,7 +122,7 @@ class Sweep:
             delete_empty_segments()
 
     def _aged(self, name: str, days: int, model: type[Model], field: str) -> Rule:
-        return Rule(name, _text(days), (model,), self._by(model, field, self._before(days)))
+        return Rule(name, words_of(days), (model,), self._by(model, field, self._before(days)))
 
     def _by(self, model: type[Model], field: str, old: datetime | None) -> Callable[[bool], Iterator[int]]:
         due = model._default_manager.filter(**{f"{field}__lt": old}) if old else model._default_manager.none()
@@ -144,17 +144,17 @@ class Sweep:
     def _commands(self) -> Rule:
         days, most = settings.DC_RETENTION_COMMANDS_DAYS, settings.DC_RETENTION_COMMANDS_MAX_ROWS
         finished, old = Command.objects.filter(finished_at__isnull=False), self._before(days)
-        newest_due = _at_place(finished.order_by("-pk"), most)
-        due = _any(Q(finished_at__lt=old) if old else None, Q(pk__lte=newest_due) if newest_due else None)
+        newest_due = at_place(finished.order_by("-pk"), most)
+        due = any_of(Q(finished_at__lt=old) if old else None, Q(pk__lte=newest_due) if newest_due else None)
         rows = finished.filter(due) if due else finished.none()
-        return Rule("commands", _text(days, most), (Command,), lambda real: _oldest_first(rows, is_real=real))
+        return Rule("commands", words_of(days, most), (Command,), lambda real: _oldest_first(rows, is_real=real))
 
     def _managers(self) -> Rule:
         """Managers that ended, each start one row; those that a run or a command names stay with it."""
         days = settings.DC_RETENTION_RUNS_DAYS
         ended = Node.objects.filter(runtimes__isnull=True, commands__isnull=True)
         rows = ended.filter(ended_at__lt=self._before(days)) if days else ended.none()
-        return Rule("managers that ended", _text(days), (Node,), lambda real: _oldest_first(rows, is_real=real))
+        return Rule("managers that ended", words_of(days), (Node,), lambda real: _oldest_first(rows, is_real=real))
 
     def _runs(self) -> Rule:
         """Runs that ended, never live ones, with their lines, journals and functions."""
@@ -162,9 +162,9 @@ class Sweep:
         ended, old = Runtime.objects.filter(state__in=ENDED), self._before(days)
         newest_first = ended.order_by("-queued_at", "-pk").values_list("queued_at", flat=True)
         surplus = newest_first[most : most + 1].first() if most else None
-        due = _any(Q(ended_at__lt=old) if old else None, Q(queued_at__lte=surplus) if surplus else None)
+        due = any_of(Q(ended_at__lt=old) if old else None, Q(queued_at__lte=surplus) if surplus else None)
         rows = ended.filter(due, ended_at__lt=self._files_are_gone) if due else ended.none()
-        return Rule("runs", _text(days, most), (Runtime,), lambda real: delete_runs(rows, is_real=real))
+        return Rule("runs", words_of(days, most), (Runtime,), lambda real: delete_runs(rows, is_real=real))
 
     def _removals(self, is_real: bool) -> Iterator[int]:  # noqa: FBT001
         """Apps whose grace is over; one that still runs waits for the next sweep."""
@@ -237,17 +237,3 @@ def _oldest_first(due: QuerySet[Model], *, is_real: bool) -> Iterator[int]:
     while batch := list(due.order_by("pk").values_list("pk", flat=True)[:BATCH]):
         due.model._default_manager.filter(pk__in=batch).delete()
         yield len(batch)
-
-
-def _at_place(rows: QuerySet[Any], place: int) -> int | None:
-    return rows.values_list("pk", flat=True)[place : place + 1].first() if place else None
-
-
-def _any(*conditions: Q | None) -> Q | None:
-    given = [condition for condition in conditions if condition is not None]
-    return Q(*given, _connector=Q.OR) if given else None
-
-
-def _text(days: int, most: int = 0) -> str:
-    parts = [f"{days} days" if days else "", f"at most {most:,} rows" if most else ""]
-    return ", ".join(filter(None, parts)) or "for ever"

@@ -15,12 +15,11 @@ from typing import Any
 
 import httpx
 
-from collectors.toolkit.captcha.codes import problem_of
+from collectors.toolkit.captcha.codes import URL, problem_of
 from collectors.toolkit.captcha.errors import Problem, PurchaseUnknown, SolverUnreachable, TaskRefused, refusal
 from collectors.toolkit.captcha.provider import Answer, Prepared
 from collectors.toolkit.captcha.tasks import CaptchaTask, ImageTask, RecaptchaV2, RecaptchaV3, TaskProxy, Turnstile
 
-URL = "https://api.anti-captcha.com"
 TIMEOUT_S = 20.0
 #: Errors after which it is certain that the request never left.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)

@@ -61,6 +61,8 @@ _BY_PROBLEM = {
 }
 PROBLEMS = MappingProxyType({code: problem for problem, codes in _BY_PROBLEM.items() for code in codes})
 
+#: Where it is.
+URL = "https://api.anti-captcha.com"
 #: The task is not kept any more: nobody will ever know what became of it.
 GONE = "ERROR_NO_SUCH_CAPCHA_ID"
 
