@@ -44,7 +44,7 @@ def opened(page: Page, address: str) -> Iterator[str]:
 
 def strangers_pages() -> Iterator[str]:
     """Pages for people who have not signed in."""
-    yield from ("/admin/login/", "/demo/", "/no/such/page/")
+    yield from ("/admin/login/", "/demo/", "/demo/trade/login/", "/no/such/page/")
     yield issue_login_link(user=ensure_administrator(), now=utc_now())
 
 

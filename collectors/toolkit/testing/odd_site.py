@@ -21,6 +21,7 @@
 | `/login`, `/account` | a form that sets a cookie for `user=reader&password=right`, and says 200 to a wrong one too |
 | `/tagged/v1` | has an `ETag`, and answers 304 to who knows it |
 | `/headers` | the headers of the request, as JSON |
+| `/robots.txt` | asks collectors to stay out of `/private/` |
 
 Anything else answers 200 with its own path; a POST answers with its body.
 """
@@ -48,6 +49,9 @@ _SESSION = "session=reader"
 class _OddSite(OddHandler):
     def read(self) -> None:
         path, _, query = self.path.partition("?")
+        if path == "/robots.txt":
+            self._answer(200, b"User-agent: *\nDisallow: /private/\n", {"Content-Type": "text/plain"})
+            return
         word, *rest = path.strip("/").split("/", 1)
         action = getattr(self, f"_on_{word.replace('-', '_')}", None)
         if action is None or query:
