@@ -7,10 +7,12 @@ import re
 import httpx
 from httpx._urlparse import ParseResult
 
+#: Those that are tried on this machine have five digits as a rule.
+_PORT = r"6553[0-5]|655[0-2]\d|65[0-4]\d{2}|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3}"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 #: Lower case, no user, no dots in the path that would have to be resolved, nothing that would have to be quoted.
 _PLAIN = re.compile(
-    rf"(https?)://({_OCTET}(?:\.{_OCTET}){{3}}|[a-z0-9.-]*[a-z-]\.?)(?::([1-9]\d{{0,3}}))?"
+    rf"(https?)://({_OCTET}(?:\.{_OCTET}){{3}}|[a-z0-9.-]*[a-z-]\.?)(?::({_PORT}))?"
     r"(/(?:[A-Za-z0-9_~!$&()*+,;=:@-]|(?<!/)\.|(?<!\.)/|%[0-9A-F]{2})*)?"
     r"(?:\?((?:[A-Za-z0-9_.~!$&()*+,;=:@/-]|%[0-9A-F]{2})+))?"
 )

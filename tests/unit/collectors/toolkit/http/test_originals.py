@@ -24,13 +24,17 @@ hosts = st.from_regex(r"([a-z0-9]{1,8}[.-]?){1,4}", fullmatch=True)
 parts = st.text(st.sampled_from("abcXYZ019-._~!$&()*+,;=:@/%2F ?#[]'\"<>\\é"), max_size=12)
 urls = st.builds(
     lambda scheme, host, port, path, query: f"{scheme}://{host}{port}{path and '/' + path}{query and '?' + query}",
-    *(st.sampled_from(["http", "https", "HTTP"]), hosts, st.sampled_from(["", ":80", ":443", ":8080"]), parts, parts),
+    *(st.sampled_from(["http", "https", "HTTP"]), hosts, st.sampled_from(["", ":80", ":443", ":8080", ":49152", ":99999"]), parts, parts),
 )
 
 
 @given(urls)
 @example("http://127.0.0.1:80/a/../b")
 @example("https://shop.example")
+@example("https://shop.example:65535/a")
+@example("https://shop.example:65536/a")
+@example("http://127.0.0.1:18999/page.html")
+@example("http://127.0.0.1:018999/page.html")
 @example("http://1.2.3/")
 @example("http://256.1.1.1/")
 @example("http://a.b./.x?")
