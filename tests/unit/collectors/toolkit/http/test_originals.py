@@ -20,11 +20,12 @@ HEADERS = [
     (b"Link", b"</2>; rel=next"),
 ]
 
+PORTS = ["", ":80", ":443", ":8080", ":49152", ":99999"]
 hosts = st.from_regex(r"([a-z0-9]{1,8}[.-]?){1,4}", fullmatch=True)
 parts = st.text(st.sampled_from("abcXYZ019-._~!$&()*+,;=:@/%2F ?#[]'\"<>\\é"), max_size=12)
 urls = st.builds(
     lambda scheme, host, port, path, query: f"{scheme}://{host}{port}{path and '/' + path}{query and '?' + query}",
-    *(st.sampled_from(["http", "https", "HTTP"]), hosts, st.sampled_from(["", ":80", ":443", ":8080", ":49152", ":99999"]), parts, parts),
+    *(st.sampled_from(["http", "https", "HTTP"]), hosts, st.sampled_from(PORTS), parts, parts),
 )
 
 
