@@ -16,6 +16,11 @@ from tests.services import environment, postgres, valkey
 
 PREPARED = pytest.StashKey[environment.Prepared | None]()
 
+#: These ask their questions through Django alone, which is tested on every database by those who make it.
+PAGES = {Path(__file__).parent / "tests/integration/apps" / room for room in ("api", "console", "notifications")}
+#: And these know what kind of database they ask.
+NOT_ALIKE = {"test_app_page.py", "test_log_viewer.py", "test_paging.py"}
+
 hypothesis.settings.register_profile("ci", max_examples=25, stateful_step_count=30, derandomize=True, deadline=None)
 hypothesis.settings.register_profile("nightly", max_examples=2000, stateful_step_count=100, deadline=None)
 
@@ -58,6 +63,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         asked = fixtures.intersection(item.fixturenames) if isinstance(item, pytest.Function) else set()
         if asked or item.get_closest_marker("django_db"):
             item.add_marker("database")
+            if PAGES.intersection(item.path.parents) and item.path.name not in NOT_ALIKE:
+                item.add_marker("pages")
 
 
 def pytest_report_header() -> str:

@@ -28,6 +28,16 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 expect.set_options(timeout=15_000)
 
 
+#: These take minutes, most of which the tour waits: what begins last must not be what takes longest.
+FIRST = ("test_tour.py", "test_pages.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
+
+
 @dataclass(slots=True)
 class Complaints:
     """What went wrong in the browser, and what a test expects to."""

@@ -24,6 +24,7 @@ def test_everybody_can_use_every_page(sign_in: SignIn, complaints: Complaints) -
     complaints.expect(*ABSENT, "WebSocket", "404 (Not Found)")  # this server has none; pages fall back to asking
     wrong = [fault for address in pages(User.objects.get(username="superuser")) for fault in opened(page, address)]
     page.goto("/admin/")
+    wrong += [f"with the menu: {fault}" for fault in look(page, without="")]
     for key, dialog in (("Control+k", "#dc-palette"), ("?", "#dc-keys")):
         page.keyboard.press(key)
         expect(page.locator(dialog)).to_be_visible()
