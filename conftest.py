@@ -22,6 +22,7 @@ PAGES = {Path(__file__).parent / "tests/integration/apps" / room for room in ("a
 NOT_ALIKE = {"test_app_page.py", "test_log_viewer.py", "test_paging.py"}
 
 hypothesis.settings.register_profile("ci", max_examples=25, stateful_step_count=30, derandomize=True, deadline=None)
+hypothesis.settings.register_profile("brief", parent=hypothesis.settings.get_profile("ci"), max_examples=8)
 hypothesis.settings.register_profile("nightly", max_examples=2000, stateful_step_count=100, deadline=None)
 
 

@@ -14,12 +14,14 @@ import httpx
 import pytest
 
 from tests.acceptance.conftest import ROOT, wait_for
+from tests.services import databases
 from tests.services.platform import Up
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
+def up(tmp_path: Path, django_db_setup: None) -> Iterator[Up]:
     platform = Up(tmp_path / "data")
+    databases.give(platform.folder)
     yield platform
     platform.end()
 

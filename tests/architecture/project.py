@@ -34,11 +34,11 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def copy_of(target: Path, *names: str) -> Path:
-    """A copy of these folders and files of the project, to plant something in."""
+    """A copy of these folders and files of the project, to plant something in; compiled where the original is."""
     for name in names:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target / name)
         else:
             shutil.copy2(source, target / name)
     return target

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.conftest import wait_for
 from tests.e2e.conftest import Complaints, listen, press
+from tests.services import databases
 from tests.services.platform import Up
 
 PICTURES = os.environ.get("DC_TEST_PICTURES", "")
@@ -27,8 +28,9 @@ Picture = Callable[[Page, str], None]
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
+def up(tmp_path: Path, django_db_setup: None) -> Iterator[Up]:
     platform = Up(tmp_path / "data")
+    databases.give(platform.folder)
     platform.start()
     yield platform
     platform.end()

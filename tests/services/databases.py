@@ -52,6 +52,18 @@ def tear_down(aliases: set[str]) -> None:
             _drop(name)
 
 
+def give(folder: Path) -> None:
+    """Put SQLite databases with every migration and no rows into the data folder of a platform.
+
+    It would take ten seconds of a core to make them itself, which `tests/acceptance/test_fresh_clone.py` does.
+    Whoever calls this asks for the fixture `django_db_setup`.
+    """
+    folder.mkdir(mode=0o700)
+    with _template() as templates:
+        for alias, name in (("default", "platform.sqlite3"), ("data", "data.sqlite3")):
+            shutil.copyfile(templates / alias, folder / name)
+
+
 def drop_templates(run_folder: Path, server_url: str) -> None:
     """Take away what `set_up` left on a server that is not ours."""
     for alias in ("default", "data"):

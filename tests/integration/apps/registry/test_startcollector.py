@@ -17,6 +17,7 @@ from apps.registry import scaffolding
 from apps.registry.scaffolding import KINDS, CannotStart, start_collector
 from collectors.discovery import HOME
 from tests.architecture.project import CODE, copy_of
+from tests.services import databases
 
 SCAFFOLD = Path(scaffolding.__file__).parent / "scaffold"
 GROUP = ("scaffolded", "shop")
@@ -46,13 +47,11 @@ def outputs() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, outputs: dict[str, str]) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, outputs: dict[str, str], django_db_setup: None) -> Path:
     """A copy of this project, with a room of each kind."""
     names = (*CODE, "tests", "templates", "static", "conftest.py", "manage.py", "pyproject.toml", ".importlinter")
     copied = copy_of(tmp_path_factory.mktemp("project"), *names)
-    for alias in ("default", "data"):
-        done = run(copied, "manage.py", "migrate", "--verbosity=0", f"--database={alias}")
-        assert done.returncode == 0, done.stderr
+    databases.give(copied / "var")
     for kind in KINDS:
         done = run(copied, "manage.py", "startcollector", *GROUP, f"{kind}_prices", f"--kind={kind}")
         assert done.returncode == 0, done.stderr
