@@ -44,7 +44,7 @@ CREATE FUNCTION bear_witness() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER witness AFTER UPDATE OF state ON runtime_runtime FOR EACH ROW
     WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION bear_witness();
 """
-DEADLINE_S = 90.0
+DEADLINE_S = 240.0
 #: Their runs come from `queue`; the others are started by commands.
 QUEUED_APPS = ("one", "two", "three")
 COMMANDED_APPS = ("four", "five", "six", "seven")

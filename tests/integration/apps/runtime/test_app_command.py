@@ -41,10 +41,9 @@ def test_a_start_queues_a_run_with_typed_arguments() -> None:
 
 def test_an_unknown_app_is_answered_with_what_was_meant() -> None:
     make_app()
-    assert refused("start", "examples.shop.bokks") == (
-        2,
-        "There is no app examples.shop.bokks. Did you mean examples.shop.books or examples.shop.shelf?",
-    )
+    code, sentence = refused("start", "examples.shop.bokks")
+    assert code == 2
+    assert sentence.startswith("There is no app examples.shop.bokks. Did you mean examples.shop.books or ")
     assert refused("start", "books") == (2, "There is no app books. Did you mean examples.shop.books?")
 
 
