@@ -58,6 +58,7 @@ COMMANDS = {
     "journal": ("tests/integration/apps/runtime/test_journal_command.py", '"journal"'),
     "loginlink": ("tests/integration/apps/accounts/test_loginlink_command.py", '"loginlink"'),
     "manager": ("tests/acceptance/test_manager.py", '"manager"'),
+    "migrate": ("tests/integration/apps/core/test_migrate.py", '"migrate"'),
     "quality": ("tests/integration/apps/quality/test_quarantine.py", '"quality"'),
     "rows": ("tests/integration/apps/records/test_exports.py", '"rows"'),
     "runcollector": ("tests/acceptance/test_runcollector.py", '"runcollector"'),
