@@ -31,6 +31,7 @@ CHANGES_NOTHING = {
     "captcha_report": "it only shows",
     "config": "it only shows",
     "manager": "a process: it carries out commands, which are in the audit",
+    "migrate": "changes tables, not what is in them; Django writes down what was applied",
     "up": "starts the processes; what it seeds leaves its own entries",
     "web": "a process: what is asked of it is in the audit",
     "worker": "a process: it carries out tasks of the platform",
