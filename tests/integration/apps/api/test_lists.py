@@ -17,6 +17,7 @@ from apps.notifications.models import Channel, Delivery, Kind
 from apps.quality.models import Dataset, Outcome, QuarantinedRow, Rule
 from apps.registry.models import App
 from apps.runtime.models import Command, State
+from apps.runtime.queue_models import ItemQueue
 from config.api import api
 from tests.integration.factories import make_app, make_run
 from tests.integration.people import grant, make_client, make_person, signed_in
@@ -56,6 +57,8 @@ def seed(name: str) -> App:
     Budget.objects.create(app=app, per_day=1)
     money = {"price": 0, "cost": 0, "day": now.date(), "planned_at": now}
     Solve.objects.create(app=app, app_code=app.code, kind="image", **money)
+    times = {"begun_at": now, "touched_at": now, "expires_at": now}
+    ItemQueue.objects.create(app=app, worked_by=run.pk, is_listed=True, size=3, **times)
     dataset = Dataset.objects.create(label=f"{name}.t", app=app, outcome=Outcome.PASS, runtime=run.pk, judged_at=now)
     QuarantinedRow.objects.create(
         dataset=dataset, runtime=run.pk, merge=1, row=1, rule="r", reason="x", payload="{}", quarantined_at=now
@@ -108,5 +111,6 @@ def test_a_grant_for_a_part_narrows_every_list() -> None:
         "objects",
         "credentials",
         "captcha/solves",
+        "item-queues",
     )
     assert seen == {f"/{name}": 1 for name in of_apps}
