@@ -15,16 +15,30 @@ from tests.e2e.house import ABSENT, furnish, pages
 from tests.e2e.looking import look
 from tests.integration.factories import make_app, make_run
 
+#: So many browsers go through the pages side by side.
+SHARES = 3
+
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
 
-def test_everybody_can_use_every_page(sign_in: SignIn, complaints: Complaints) -> None:
+@pytest.mark.parametrize("share", range(SHARES))
+def test_everybody_can_use_every_page(sign_in: SignIn, complaints: Complaints, share: int) -> None:
     page = sign_in()
     furnish()
     complaints.expect(*ABSENT, "WebSocket", "404 (Not Found)")  # this server has none; pages fall back to asking
-    wrong = [fault for address in pages(User.objects.get(username="superuser")) for fault in opened(page, address)]
-    page.goto("/admin/")
-    wrong += [f"with the menu: {fault}" for fault in look(page, without="")]
+    addresses = list(pages(User.objects.get(username="superuser")))
+    wrong = [fault for address in addresses[share::SHARES] for fault in opened(page, address)]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_everybody_can_use_the_menu_the_palette_and_the_pages_of_strangers(
+    sign_in: SignIn, complaints: Complaints
+) -> None:
+    page = sign_in()
+    furnish()
+    complaints.expect(*ABSENT, "WebSocket", "404 (Not Found)")
+    wrong = [f"with the menu: {fault}" for fault in look(page, without="")]
     for key, dialog in (("Control+k", "#dc-palette"), ("?", "#dc-keys")):
         page.keyboard.press(key)
         expect(page.locator(dialog)).to_be_visible()
