@@ -32,7 +32,9 @@ class AsyncScraper(BaseScraper):
         raise NotImplementedError(f"{type(self).__name__} needs a collect method.")
 
     def _collect_all(self, feed: Feed, work: Work) -> None:
-        asyncio.run(self._work_off(feed, work))
+        with asyncio.Runner() as runner:
+            runner.get_loop().set_exception_handler(_tell_loose_end)
+            runner.run(self._work_off(feed, work))
 
     async def _work_off(self, feed: Feed, work: Work) -> None:
         storing, loop = asyncio.Lock(), asyncio.get_running_loop()
@@ -82,3 +84,9 @@ class AsyncScraper(BaseScraper):
             return self._settle(entry.item, late(error, deadline), tally)
         tally.solve()
         return rows
+
+
+def _tell_loose_end(loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
+    """An interruption ends the task that it hits and the one that waits for it; nobody asks the second, rightly."""
+    if not isinstance(about.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(about)

@@ -28,7 +28,9 @@ from collectors.toolkit.scraping import AsyncScraper, BaseScraper, ThreadedScrap
 from tests.integration.factories import BOOKS, book, books, make_app, make_run, make_source
 from tests.integration.people import signed_in
 
-pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
+pytestmark = pytest.mark.django_db(databases="__all__")
+#: For what happens outside of a transaction, or in threads.
+COMMITTED = pytest.mark.django_db(databases="__all__", transaction=True)
 
 
 def begun(number: int = 1, code: str = BOOKS) -> Runtime:
@@ -197,6 +199,7 @@ class Away:
         return execute(sql, params, many, context)
 
 
+@COMMITTED
 def test_a_database_that_is_away_for_a_moment_is_waited_for() -> None:
     queue = filled(begun(), 3)
     queue._patience_s = 30
@@ -204,6 +207,7 @@ def test_a_database_that_is_away_for_a_moment_is_waited_for() -> None:
         assert len(queue.take(3)) == 3
 
 
+@COMMITTED
 def test_one_that_stays_away_ends_the_run_as_no_fault_of_the_source() -> None:
     queue = filled(begun(), 3)
     with connection.execute_wrapper(Away(1000)), pytest.raises(PlatformAway, match="the next run goes on") as caught:
@@ -265,6 +269,7 @@ def run_of(kind: type[Any], number: int) -> Outcome:
         wiring.close()
 
 
+@COMMITTED
 @pytest.mark.parametrize("kind", [OneByOne, InThreads, InALoop])
 def test_a_source_goes_on_where_it_died_and_archives_what_neither_of_the_runs_saw(
     kind: type[Any], monkeypatch: pytest.MonkeyPatch

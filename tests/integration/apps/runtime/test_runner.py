@@ -210,6 +210,25 @@ def test_a_source_that_does_not_look_is_interrupted_when_the_grace_is_over() -> 
     assert run.cause == "Asked to stop (SIGINT) and ended where it stood; nothing was stored."
 
 
+def test_an_interrupted_run_keeps_the_batches_that_it_had_stored_and_says_so() -> None:
+    class InBatches(BaseScraper):
+        model = Book
+        store_every = 2
+
+        def prepare_list(self) -> range:
+            return range(9)
+
+        def collect(self, item: int) -> list[dict[str, object]]:
+            if item == 5:
+                for _ in range(2):
+                    signal.raise_signal(signal.SIGINT)
+            return [book(item)]
+
+    run = execute(lambda context: InBatches(context).run())
+    assert (run.state, run.is_complete, Book.objects.count()) == (State.STOPPED, False, 4)
+    assert run.cause == "Asked to stop (SIGINT) and ended where it stood; what it had stored in batches stays."
+
+
 def test_a_second_signal_ends_at_once() -> None:
     def main(context: Context) -> None:
         signal.raise_signal(signal.SIGINT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from typing import Any, ClassVar
@@ -214,3 +215,17 @@ def test_an_item_whose_own_task_was_cancelled_fails_alone() -> None:
     outcome = Cancelled(context).run()
     assert outcome.cause == "3 of 6 items failed, so no missing row was archived."
     assert sorted(row["number"] for row in context.records.rows(Thing)) == [0, 4, 5]
+
+
+def test_an_interrupted_loop_leaves_no_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    class Interrupted(AsyncScraper):
+        def prepare_list(self) -> range:
+            return range(3)
+
+        async def collect(self, item: int) -> list[Any]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Interrupted(make_context()).run()
+    gc.collect()
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
