@@ -17,6 +17,7 @@ from apps.databases.api import section as databases
 from apps.logs.api import section as logs
 from apps.logs.error_api import section as errors
 from apps.notifications.api import section as notifications
+from apps.proxies.api import section as proxies
 from apps.quality.api import section as quality
 from apps.records.api import section as records
 from apps.records.export_api import section as exports
@@ -46,7 +47,7 @@ SECTIONS = [
         databases,
         captcha,
     ),
-    *(credentials, nodes, clock, people, grants, clients, audit, tickets),
+    *(credentials, proxies, nodes, clock, people, grants, clients, audit, tickets),
 ]
 DESCRIPTION = """\
 Everything that people do in the admin, for programs. Lists come in parts: ask again with `cursor` set to `next_cursor`

@@ -34,8 +34,9 @@ VIEWER = frozenset(
     }
 )
 #: May also start and stop runs (`runtime.add_command`), switch apps on and off, change their schedule, export collected
-#: rows, settle those in quarantine and let a merge through, say whether a captcha was solved right, and see where
-#: messages go, which solvers of captchas and which credentials there are, never their values.
+#: rows, settle those in quarantine and let a merge through, say whether a captcha was solved right, release leases of
+#: proxies, ban and lift bans, and see where messages go, which solvers of captchas, providers of proxies and credentials
+#: there are, never their values.
 OPERATOR = VIEWER | {
     "runtime.add_command",
     "registry.export_app",
@@ -48,6 +49,10 @@ OPERATOR = VIEWER | {
     "quality.add_letthrough",
     "captcha.view_solveraccount",
     "captcha.change_solve",
+    *(f"proxies.view_{model}" for model in ("provider", "proxyexit", "proxyreservation", "proxyban", "proxytarget")),
+    "proxies.change_proxyreservation",
+    "proxies.add_proxyban",
+    "proxies.delete_proxyban",
 }
 #: May also arrange the registry, the rules of quality and the budgets for captchas, and see and change the
 #: clock's own periodic tasks.
@@ -97,6 +102,9 @@ ADMIN = DEVELOPER | {
     "captcha.add_solveraccount",
     "captcha.change_solveraccount",
     "captcha.delete_solveraccount",
+    "proxies.add_provider",
+    "proxies.change_provider",
+    "proxies.delete_provider",
     "databases.add_connection",
     "databases.change_connection",
     "databases.delete_connection",

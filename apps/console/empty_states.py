@@ -48,6 +48,16 @@ STATES: dict[str, Empty] = {
         _("No message was sent. Messages need a channel first."),
         (_("Go to the channels"), "admin:notifications_channel_changelist", "notifications.view_channel"),
     ),
+    "proxies.provider": Empty(
+        _("Everything is fetched directly. Add a provider, and sources may lease its addresses.")
+    ),
+    "proxies.proxyban": Empty(_("No site has refused an address.")),
+    "proxies.proxyexit": Empty(
+        _("There is no way out yet. A list has as many as it has lines; a gateway opens one when a run needs it."),
+        (_("Go to the providers"), "admin:proxies_provider_changelist", "proxies.view_provider"),
+    ),
+    "proxies.proxyreservation": Empty(_("No run has leased an address. Its source asks for one (docs/proxies.md).")),
+    "proxies.proxytarget": Empty(_("No request has gone by a proxy of a provider yet.")),
     "quality.dataset": Empty(_("No table is watched yet. Each is, from the first run that stores rows."), _TO_APPS),
     "quality.quarantinedrow": Empty(_("The quarantine is empty: no row was put aside.")),
     "quality.rule": Empty(_("No rule was added here. Rules can also stand in the source.")),

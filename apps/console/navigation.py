@@ -58,6 +58,13 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
             "captcha.view_solveraccount",
         ),
     ],
+    gettext_noop("Proxies"): [
+        (gettext_noop("Providers"), "vpn_lock", "proxies_provider_changelist", "proxies.view_provider"),
+        (gettext_noop("Ways out"), "alt_route", "proxies_proxyexit_changelist", "proxies.view_proxyexit"),
+        (gettext_noop("Leases"), "key", "proxies_proxyreservation_changelist", "proxies.view_proxyreservation"),
+        (gettext_noop("Bans"), "block", "proxies_proxyban_changelist", "proxies.view_proxyban"),
+        (gettext_noop("Sites by proxy"), "public", "proxies_proxytarget_changelist", "proxies.view_proxytarget"),
+    ],
     gettext_noop("Clock"): [
         (
             gettext_noop("Periodic tasks"),

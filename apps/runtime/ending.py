@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from apps.proxies.leasing import release_run
 from apps.registry.models import App
 from apps.runtime.consequences import follow
 from apps.runtime.models import Runtime, State
@@ -19,6 +20,7 @@ def end_run(run: Runtime, state: State, *, now: datetime, cause: str = "", **val
         App.objects.select_for_update(no_key=True).filter(pk=run.app_id).values_list("pk").first()
         if not run.finish(state, at=now, cause=_storable(cause), **values):
             return False
+        release_run(run.pk, now=now)
         if follow(run, now=now):
             cancel_queued(run.app_id, now=now, cause="The app was disabled.")
     return True

@@ -25,6 +25,7 @@ from apps.logs.retention_models import SweptTable
 from apps.logs.search_models import LogChunk, LogGram
 from apps.logs.segments import delete_empty_segments
 from apps.notifications.models import Delivery
+from apps.proxies.models import ProxyReservation, ProxyTarget
 from apps.quality.models import LetThrough, Measurement, QuarantinedRow
 from apps.registry.models import App
 from apps.runtime.bulk_models import BulkItem, BulkJob
@@ -81,6 +82,8 @@ class Sweep:
             # What nobody has settled stays: it is nowhere else.
             self._aged("rows out of quarantine", settings.DC_RETENTION_RUNS_DAYS, QuarantinedRow, "settled_at"),
             Rule("audit entries", words_of(long), (AuditEntry,), lambda real: audit.expire(very_old, is_real=real)),
+            self._aged("leases of proxies", settings.DC_RETENTION_RUNS_DAYS, ProxyReservation, "released_at"),
+            self._aged("sites by proxy", settings.DC_RETENTION_RUNS_DAYS, ProxyTarget, "last_used_at"),
             self._aged("captchas", settings.DC_RETENTION_RUNS_DAYS, Solve, "ended_at"),
             self._aged("sums of captchas", settings.DC_RETENTION_RUNS_DAYS, Spending, "day"),
             self._runs(),

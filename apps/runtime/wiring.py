@@ -11,10 +11,13 @@ from django.conf import settings
 
 from apps.captcha.ledger import DjangoLedger
 from apps.databases.database import Databases
+from apps.proxies.court import court
+from apps.proxies.source import LeasingProxies
 from apps.quality.judging import Quality
 from apps.records.merge import Hooks
 from apps.records.store import DjangoRecordStore, tell_difference
 from apps.runtime.fencing import EpochFence
+from apps.runtime.leaseholder import holder_of
 from apps.runtime.models import Runtime
 from apps.runtime.queues import DjangoQueues
 from apps.runtime.telling import TellingPool, tell_merge, tell_quality
@@ -35,11 +38,13 @@ class Wiring:
     clients: ClientPool
     databases: Databases
     captcha: Solver
+    proxies: LeasingProxies
 
     def close(self) -> None:
         """The source has done its work: nobody asks anything any more."""
         self.clients.close()
         self.captcha.close()
+        self.proxies.close()
         self.databases.close()
 
 
@@ -67,6 +72,7 @@ def wire(
     log = structlog.get_logger(f"source.{info.code}")
     ledger = DjangoLedger(info, app_id=run.app_id, runtime_id=run.pk)
     captcha = Solver(ledger, log=log, stop=stop, dry_run=run.is_dry_run)
+    proxies = LeasingProxies(holder_of(run), court(), stop=stop)
     context = Context(
         args=args,
         app=info,
@@ -82,5 +88,6 @@ def wire(
         databases=databases,
         queues=DjangoQueues(run),
         captcha=captcha,
+        proxies=proxies,
     )
-    return Wiring(context, records, session.metrics, clients, databases, captcha)
+    return Wiring(context, records, session.metrics, clients, databases, captcha, proxies)

@@ -28,6 +28,7 @@ DC_PUBLIC_URL = (env.general.public_url or "").rstrip("/")
 DC_RUN_SLOTS = env.run.slots
 DC_RUN_QUEUES = env.run.queues
 DC_RUN_ALLOWED_NETWORKS = env.run.allowed_networks
+DC_PROXIES_JUDGES = env.proxies.judges
 DC_JOURNAL_FSYNC = env.journal.fsync
 DC_SECRETS_KEYS = env.secrets.keys.get_secret_value() if env.secrets.keys else ""
 DC_SECRETS_KEYS_FILE = env.files.get("DC_SECRETS_KEYS")
@@ -57,6 +58,7 @@ INSTALLED_APPS: list[Any] = [
     "apps.notifications",
     "apps.quality",
     "apps.captcha",
+    "apps.proxies",
     "apps.logs",
     "apps.databases",
     "apps.registry",
@@ -185,6 +187,8 @@ CELERY_BEAT_SCHEDULE = {
     "actions on many": {"task": "runtime.bulk", "schedule": 2.0, "options": {"expires": 2}},
     "captchas that were lost": {"task": "captcha.settle", "schedule": 60.0, "options": {"expires": 60}},
     "balances of solvers": {"task": "captcha.balances", "schedule": 600.0, "options": {"expires": 600}},
+    "upkeep of proxies": {"task": "proxies.upkeep", "schedule": 30.0, "options": {"expires": 30}},
+    "judging of proxies": {"task": "proxies.judge", "schedule": 60.0, "options": {"expires": 60}},
     "index of the log search": {"task": "runtime.index_logs", "schedule": 10.0, "options": {"expires": 10}},
 }
 CELERY_TIMEZONE = "UTC"

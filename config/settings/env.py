@@ -37,6 +37,7 @@ from config.settings.groups import (
     JournalSettings,
     LogSettings,
     MetricsSettings,
+    ProxiesSettings,
     RedisSettings,
     RetentionSettings,
     RunSettings,
@@ -69,6 +70,7 @@ class Settings:
     api: ApiSettings
     metrics: MetricsSettings
     run: RunSettings
+    proxies: ProxiesSettings
     log: LogSettings
     journal: JournalSettings
     splunk: SplunkSettings

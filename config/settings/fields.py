@@ -57,6 +57,17 @@ def _is_network(text: str) -> str:
         raise ValueError("should be networks such as 10.1.0.0/16 or single addresses, separated by commas") from None
 
 
+def _is_judge(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError("should be addresses such as https://collector.example.com/judge, separated by commas")
+    return url
+
+
 def _is_zone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
@@ -162,6 +173,7 @@ CollectorUrl = Annotated[str, AfterValidator(_is_collector_url)]
 Hosts = Annotated[list[Host], BeforeValidator(_split)]
 Origins = Annotated[list[Annotated[str, AfterValidator(_is_origin)]], BeforeValidator(_split)]
 Networks = Annotated[list[Annotated[str, AfterValidator(_is_network)]], BeforeValidator(_split)]
+Judges = Annotated[list[Annotated[str, AfterValidator(_is_judge)]], BeforeValidator(_split)]
 QueueNames = Annotated[list[Annotated[str, AfterValidator(_is_queue)]], BeforeValidator(_split)]
 Folder = Annotated[Path, AfterValidator(_in_project)]
 Folders = Annotated[list[Folder], BeforeValidator(_split_path)]

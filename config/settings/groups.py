@@ -19,6 +19,7 @@ from config.settings.fields import (
     Folders,
     Fsync,
     Hosts,
+    Judges,
     Language,
     Level,
     LogFormat,
@@ -151,6 +152,17 @@ class RunSettings(Group):
     )
 
 
+class ProxiesSettings(Group):
+    """Proxies"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_PROXIES_")
+
+    judges: Judges = Field(
+        ["https://httpbin.org/ip", "https://api.ipify.org?format=json", "https://ifconfig.co/json"],
+        description="Pages that say by which address one comes, separated by commas; two have to agree.",
+    )
+
+
 class LogSettings(Group):
     """What processes say about themselves"""
 
@@ -211,6 +223,7 @@ GROUPS: dict[str, type[Group]] = {
     "api": ApiSettings,
     "metrics": MetricsSettings,
     "run": RunSettings,
+    "proxies": ProxiesSettings,
     "log": LogSettings,
     "journal": JournalSettings,
     "splunk": SplunkSettings,

@@ -59,6 +59,7 @@ COMMANDS = {
     "loginlink": ("tests/integration/apps/accounts/test_loginlink_command.py", '"loginlink"'),
     "manager": ("tests/acceptance/test_manager.py", '"manager"'),
     "migrate": ("tests/integration/apps/core/test_migrate.py", '"migrate"'),
+    "proxy_stress": ("tests/integration/apps/proxies/test_leasing.py", '"proxy_stress"'),
     "quality": ("tests/integration/apps/quality/test_quarantine.py", '"quality"'),
     "rows": ("tests/integration/apps/records/test_exports.py", '"rows"'),
     "runcollector": ("tests/acceptance/test_runcollector.py", '"runcollector"'),
@@ -74,6 +75,8 @@ COMMANDS = {
 TASKS = {
     "captcha.balances": ("tests/integration/apps/captcha/test_ledger.py", "look_at_balances.apply"),
     "captcha.settle": ("tests/integration/apps/captcha/test_ledger.py", "settle_lost.apply"),
+    "proxies.judge": ("tests/integration/apps/proxies/test_source.py", "proxies.judge"),
+    "proxies.upkeep": ("tests/integration/apps/proxies/test_source.py", "proxies.upkeep"),
     "runtime.bulk": ("tests/integration/apps/runtime/test_bulk.py", "runtime.bulk"),
     "runtime.index_logs": ("tests/integration/apps/runtime/test_sweep.py", "runtime.index_logs"),
     "runtime.sweep": ("tests/integration/apps/runtime/test_sweep.py", "runtime.sweep"),
@@ -141,6 +144,7 @@ ADDRESSES = {
             "trade-login": "trade/login/",
         }.items()
     },
+    "judge": ("tests/integration/apps/proxies/test_source.py", '"/judge"'),
     "metrics": ("tests/integration/apps/runtime/test_health.py", '"/metrics"'),
     "oauth2_provider:authorize": ("tests/integration/apps/accounts/test_oauth.py", "/oauth/authorize/"),
     "oauth2_provider:token": ("tests/integration/apps/accounts/test_oauth.py", "/oauth/token/"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from apps.core.clock import database_now
+from apps.proxies.models import ProxyReservation
 from apps.runtime.models import ENDED, LIVE, MOVES, Command, Runtime, State
 from apps.runtime.node_models import Node
 from apps.runtime.process import start_time
@@ -45,6 +46,8 @@ def assert_quiet(platform: Platform, run_ids: list[str], harm: Harm, *, waits_fo
     wait_until(lambda: platform.has_ended(run_ids), f"all runs end\n{platform.said()}")
     _assert_nobody_is_left(platform, run_ids)
     assert not Runtime.objects.filter(state__in=LIVE).exclude(pk__in=waits_for).exists(), "no slot is held"
+    leases = ProxyReservation.objects.open().filter(runtime__in=run_ids)
+    assert not leases.exists(), f"runs that ended hold addresses: {list(leases)}"
     doubles = platform.ledgers / "doubles"
     assert not doubles.exists(), doubles.read_text()
     _assert_moves(platform, run_ids)

@@ -23,6 +23,7 @@ from apps.credentials.models import Credential
 from apps.databases.models import Connection
 from apps.logs.group_models import ErrorGroup
 from apps.notifications.models import Channel, Delivery, Kind
+from apps.proxies.models import Provider, ProxyBan, ProxyExit, ProxyReservation
 from apps.quality.models import Dataset, Outcome, QuarantinedRow, Rule
 from apps.registry.models import App, AppGroup, AppParent
 from apps.runtime.bulk_models import BulkJob
@@ -104,6 +105,9 @@ def house(valkey_socket: Any) -> Iterator[House]:
                 "parent": AppParent.objects.create(group=group, name="bare"),
                 "person": person.username,
                 "queue": left_queue(app, run).pk,
+                "provider": Provider.objects.create(
+                    name="list", kind="LIST", secret=f"http://user:{SECRET}@one.example:3128"
+                ).pk,
                 "rule": Rule.objects.create(label=LABEL, kind="row_count", parameters=ROWS_WANTED, severity="warn").pk,
                 "solve": Solve.objects.create(
                     app=app,
@@ -128,6 +132,23 @@ def left_queue(app: App, run: Runtime) -> ItemQueue:
     now = utc_now()
     times = {"begun_at": now, "touched_at": now, "expires_at": now}
     return ItemQueue.objects.create(app=app, worked_by=run.pk, is_listed=True, size=3, **times)
+
+
+def _lease(house: House) -> ProxyReservation:
+    """Somebody has an address."""
+    now = utc_now()
+    moments = dict.fromkeys(("reserved_at", "renewed_at", "held_until", "free_at"), now)
+    values = {"token": f"{now.timestamp()}", "fence": 1, "ttl_s": 60, "cooldown_s": 0, **moments}
+    ip = f"198.18.0.{ProxyReservation.objects.count() + 10}"
+    return ProxyReservation.objects.create(ip=ip, domain="s.example", provider_id=house["provider"], **values)
+
+
+def _ban() -> ProxyBan:
+    """A site does not want an address."""
+    now, until = utc_now(), datetime(2099, 1, 1, tzinfo=UTC)
+    moments = dict.fromkeys(("first_failed_at", "last_failed_at", "escalated_at"), now)
+    ip = f"198.18.1.{ProxyBan.objects.count() + 10}"
+    return ProxyBan.objects.create(ip=ip, domain="s.example", level=1, until=until, decays_at=until, **moments)
 
 
 Body = dict[str, Any]
@@ -175,6 +196,14 @@ WRITES: dict[str, tuple[Callable[[House], str], Body]] = {
     ),
     "changeConnection": (lambda _: "connections/warehouse", {"is_read_only": True}),
     "testConnection": (lambda _: "connections/warehouse/test", {}),
+    "createProxyProvider": (
+        lambda _: "proxies/providers",
+        {"name": "new", "kind": "LIST", "secret": f"http://user:{SECRET}@proxy.example:3128"},
+    ),
+    "changeProxyProvider": (lambda house: f"proxies/providers/{house['provider']}", {"order": 3}),
+    "releaseProxyLease": (lambda house: f"proxies/leases/{_lease(house).pk}/release", {}),
+    "createProxyBan": (lambda _: "proxies/bans", {"ip": "198.18.0.9", "domain": "shop.example"}),
+    "liftProxyBan": (lambda _: f"proxies/bans/{_ban().pk}/lift", {}),
     "setCredential": (lambda _: f"apps/{BOOKS}/credentials/login", {"value": SECRET}),
     "drainNode": (lambda house: f"nodes/{house['node']}/drain", {}),
     "undrainNode": (lambda house: f"nodes/{house['node']}/undrain", {}),
@@ -199,6 +228,7 @@ WRITES: dict[str, tuple[Callable[[House], str], Body]] = {
     "deleteConnection": (lambda _: "connections/warehouse", {}),
     "deleteItemQueue": (lambda house: f"item-queues/{house['queue']}", {}),
     "deleteChannel": (lambda house: f"channels/{house['channel']}", {}),
+    "deleteProxyProvider": (lambda house: f"proxies/providers/{house['provider']}", {}),
     "deleteRule": (lambda house: f"rules/{house['rule']}", {}),
     "deleteParent": (lambda _: "parents/empty.bare", {}),
     "deleteGroup": (lambda _: "groups/empty", {}),
@@ -272,6 +302,11 @@ ROWS: dict[str, Callable[[House], Any]] = {
     "notifications.delivery": lambda house: house["delivery"],
     "oauth2_provider.accesstoken": lambda house: _token(house).pk,
     "oauth2_provider.refreshtoken": lambda house: _refresh_token(house).pk,
+    "proxies.proxyban": lambda _: _ban().pk,
+    "proxies.proxyexit": lambda house: (
+        ProxyExit.objects.get_or_create(provider_id=house["provider"], session="s", label="one.example")[0].pk
+    ),
+    "proxies.proxyreservation": lambda house: _lease(house).pk,
     "quality.quarantinedrow": lambda house: house["held"],
     "runtime.itemqueue": lambda house: house["queue"],
     "runtime.node": lambda house: house["node"],

@@ -72,7 +72,7 @@ class _Http(BaseHTTPRequestHandler):
             head = b"\r\n".join([*lines, f"Content-Length: {len(body)}".encode()])
         if proxy.mode == "cuts":
             body = body[: len(body) // 2]
-        self.wfile.write(head + b"\r\n\r\n" + body)
+        self.wfile.write(head + b"\r\nConnection: close\r\n\r\n" + body)
         self.close_connection = True
 
     def do_CONNECT(self) -> None:

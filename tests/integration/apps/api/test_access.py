@@ -32,6 +32,7 @@ PLACES = {
     **dict.fromkeys(("{command_id}", "{function_id}", "{row_id}", "{channel_id}", "{delivery_id}"), "1"),
     **dict.fromkeys(("{rule_id}", "{task_id}", "{grant_id}", "{lockout_id}", "{solve_id}", "{budget_id}"), "1"),
     "{queue_id}": "1",
+    **dict.fromkeys(("{provider_id}", "{lease_id}", "{ban_id}"), "1"),
 }
 
 

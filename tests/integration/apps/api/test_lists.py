@@ -14,6 +14,7 @@ from apps.credentials.models import Credential
 from apps.databases.models import AppDbObject, Connection
 from apps.logs.group_models import ErrorGroup, ErrorGroupApp
 from apps.notifications.models import Channel, Delivery, Kind
+from apps.proxies.models import Provider, ProxyBan, ProxyExit, ProxyReservation, ProxyTarget
 from apps.quality.models import Dataset, Outcome, QuarantinedRow, Rule
 from apps.registry.models import App
 from apps.runtime.models import Command, State
@@ -59,6 +60,13 @@ def seed(name: str) -> App:
     Solve.objects.create(app=app, app_code=app.code, kind="image", **money)
     times = {"begun_at": now, "touched_at": now, "expires_at": now}
     ItemQueue.objects.create(app=app, worked_by=run.pk, is_listed=True, size=3, **times)
+    way = {"provider": Provider.objects.create(name=name, kind="LIST"), "domain": f"{name}.example"}
+    ProxyExit.objects.create(provider=way["provider"], session=name, label=name)
+    ProxyTarget.objects.create(**way, first_used_at=now, last_used_at=now)
+    moments = dict.fromkeys(("reserved_at", "renewed_at", "held_until", "free_at"), now)
+    ProxyReservation.objects.create(**way, ip=name, token=name, fence=1, ttl_s=1, cooldown_s=1, **moments)
+    moments = dict.fromkeys(("first_failed_at", "last_failed_at", "escalated_at", "until", "decays_at"), now)
+    ProxyBan.objects.create(ip=name, domain=f"{name}.example", level=1, **moments)
     dataset = Dataset.objects.create(label=f"{name}.t", app=app, outcome=Outcome.PASS, runtime=run.pk, judged_at=now)
     QuarantinedRow.objects.create(
         dataset=dataset, runtime=run.pk, merge=1, row=1, rule="r", reason="x", payload="{}", quarantined_at=now

@@ -182,9 +182,9 @@ def test_the_page_costs_the_same_for_one_app_and_for_many(django_assert_num_quer
     # session, user; apps, strips (2), live, ended, due, days (3);
     # needs: disabled, failed, blocked, stale, quarantine, errors, deliveries, solvers, spending;
     # to who is new, the first steps
-    with django_assert_num_queries(21):
+    with django_assert_num_queries(23):
         client.get("/admin/")
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(22):
         client.get("/admin/live/")
 
 
