@@ -39,7 +39,7 @@ faults: ## Every kind of fault once, on one platform: a small `make chaos`
 e2e: ## The tests in a real browser
 	@.ci/install dev && .ci/test e2e
 
-bench: ## Measure one section beside its limit (SECTION=startup, logs, runs, scheduling, supervision, records, fetching, scraping, pages, dashboards, api; QUICK=1: a smaller size)
+bench: ## Measure one section beside its limit (SECTION=startup, logs, runs, scheduling, supervision, records, fetching, politeness, scraping, pages, dashboards, api; QUICK=1: a smaller size)
 	@.ci/install dev && .venv/bin/python -m benchmarks.$(or $(SECTION),startup)
 
 chaos: ## Hurt everything at random (ROUNDS=60 faults, KILLS=300, RESTARTS=20, TREES=1000, CLAIMS=10000) and look for damage

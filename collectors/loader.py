@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from collectors.toolkit.politeness.pauses import Pause
+
 
 class SourceError(Exception):
     """A source cannot be run; the message says why, in a sentence."""
@@ -42,6 +44,9 @@ class Source:
     run: Callable[[Context], Outcome]
     allowed_networks: tuple[str, ...] = ()
     """Networks that are not public and that the source says it visits."""
+    pause: Pause | None = None
+    """Between two requests to a site; None: the source says nothing of it."""
+    obeys_robots: bool = True
 
 
 def get_app_info(file: str | Path) -> AppInfo:
@@ -86,13 +91,14 @@ def _source_in(module: ModuleType, info: AppInfo) -> Source:
     collector = _collector_in(module, info)
     main = vars(module).get("main")
     if collector is not None:
-        allowed = _allowed_networks(collector, info)
-        return Source(info, _args_model(collector, info), lambda context: collector(context).run(), allowed)
+        return Source(
+            info, _args_model(collector, info), lambda context: collector(context).run(), *_habits(collector, info)
+        )
     if inspect.iscoroutinefunction(main):
         raise SourceIsBroken(f"The main(context) of {info.code} is async: write a subclass of AsyncScraper instead.")
     if callable(main):
-        allowed = _allowed_networks(module, info)
-        return Source(info, _args_model(module, info), lambda context: _outcome(main(context), context, info), allowed)
+        run = lambda context: _outcome(main(context), context, info)  # noqa: E731
+        return Source(info, _args_model(module, info), run, *_habits(module, info))
     raise SourceIsBroken(
         f"The main.py of {info.code} defines nothing to run: write a subclass of BaseScraper, or main(context)."
     )
@@ -129,6 +135,18 @@ def _allowed_networks(owner: Any, info: AppInfo) -> tuple[str, ...]:
         raise SourceIsBroken(
             f'The allowed_networks of {info.code} must be a tuple of networks such as ("10.1.0.0/16", "127.0.0.1").'
         ) from None
+
+
+def _habits(owner: Any, info: AppInfo) -> tuple[tuple[str, ...], Pause | None, bool]:
+    """How it fetches: where it may go, how long it pauses, and whether it obeys robots.txt."""
+    from collectors.toolkit.politeness.pauses import Pause
+
+    said = getattr(owner, "delay_s", None)
+    try:
+        pause = None if said is None else Pause.of(said)
+    except ValueError as error:
+        raise SourceIsBroken(f"The delay_s of {info.code} cannot be used. {error}") from None
+    return _allowed_networks(owner, info), pause, bool(getattr(owner, "obey_robots", True))
 
 
 def _outcome(result: Any, context: Context, info: AppInfo) -> Outcome:

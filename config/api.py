@@ -18,6 +18,7 @@ from apps.logs.api import section as logs
 from apps.logs.error_api import section as errors
 from apps.notifications.api import section as notifications
 from apps.proxies.api import section as proxies
+from apps.politeness.api import section as politeness
 from apps.quality.api import section as quality
 from apps.records.api import section as records
 from apps.records.export_api import section as exports
@@ -46,6 +47,7 @@ SECTIONS = [
         notifications,
         databases,
         captcha,
+        politeness,
     ),
     *(credentials, proxies, nodes, clock, people, grants, clients, audit, tickets),
 ]

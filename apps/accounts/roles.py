@@ -31,12 +31,13 @@ VIEWER = frozenset(
         "quality.view_quarantinedrow",
         "captcha.view_solve",
         "captcha.view_budget",
+        "politeness.view_site",
     }
 )
 #: May also start and stop runs (`runtime.add_command`), switch apps on and off, change their schedule, export collected
 #: rows, settle those in quarantine and let a merge through, say whether a captcha was solved right, release leases of
-#: proxies, ban and lift bans, and see where messages go, which solvers of captchas, providers of proxies and credentials
-#: there are, never their values.
+#: proxies, ban and lift bans, set the pauses at sites, and see where messages go, and which solvers of captchas,
+#: providers of proxies and credentials there are, never their values.
 OPERATOR = VIEWER | {
     "runtime.add_command",
     "registry.export_app",
@@ -53,6 +54,7 @@ OPERATOR = VIEWER | {
     "proxies.change_proxyreservation",
     "proxies.add_proxyban",
     "proxies.delete_proxyban",
+    "politeness.change_site",
 }
 #: May also arrange the registry, the rules of quality and the budgets for captchas, and see and change the
 #: clock's own periodic tasks.

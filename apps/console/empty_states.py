@@ -58,6 +58,7 @@ STATES: dict[str, Empty] = {
     ),
     "proxies.proxyreservation": Empty(_("No run has leased an address. Its source asks for one (docs/proxies.md).")),
     "proxies.proxytarget": Empty(_("No request has gone by a proxy of a provider yet.")),
+    "politeness.site": Empty(_("Nothing was fetched with pauses yet. The first request to a site makes it."), _TO_APPS),
     "quality.dataset": Empty(_("No table is watched yet. Each is, from the first run that stores rows."), _TO_APPS),
     "quality.quarantinedrow": Empty(_("The quarantine is empty: no row was put aside.")),
     "quality.rule": Empty(_("No rule was added here. Rules can also stand in the source.")),

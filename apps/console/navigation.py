@@ -42,6 +42,7 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
         (gettext_noop("Parents"), "folder", "registry_appparent_changelist", "registry.view_appparent"),
         (gettext_noop("Groups"), "folder_copy", "registry_appgroup_changelist", "registry.view_appgroup"),
         (gettext_noop("Credentials"), "passkey", "credentials_credential_changelist", "credentials.view_credential"),
+        (gettext_noop("Sites"), "traffic", "politeness_site_changelist", "politeness.view_site"),
     ],
     gettext_noop("Quality"): [
         (gettext_noop("Datasets"), "rule", "quality_dataset_changelist", "quality.view_dataset"),

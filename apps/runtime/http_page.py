@@ -19,6 +19,8 @@ class HttpLine:
     retried: int = 0
     p50_ms: float | None = None
     p95_ms: float | None = None
+    waited_s: float = 0.0
+    """For turns, all requests together."""
     share: float = 0.0
     """Of all requests, in percent."""
 
@@ -65,6 +67,7 @@ def _lines(named: Mapping[str, Any] | None, total: int) -> list[HttpLine]:
             retried=figures.get("retried", 0),
             p50_ms=figures.get("p50_ms"),
             p95_ms=figures.get("p95_ms"),
+            waited_s=figures.get("waited_s") or 0.0,
             share=100 * figures.get("count", 0) / total,
         )
         for name, figures in (named or {}).items()

@@ -13,6 +13,7 @@ from apps.captcha.ledger import DjangoLedger
 from apps.databases.database import Databases
 from apps.proxies.court import court
 from apps.proxies.source import LeasingProxies
+from apps.politeness.manners import manners_of
 from apps.quality.judging import Quality
 from apps.records.merge import Hooks
 from apps.records.store import DjangoRecordStore, tell_difference
@@ -25,6 +26,7 @@ from collectors.contract import Context, ProgressReport, StopSignal
 from collectors.loader import Source
 from collectors.toolkit.captcha.solver import Solver
 from collectors.toolkit.http import ClientPool, Profile, RequestMetrics, Session, networks
+from collectors.toolkit.politeness.manners import Manners
 from collectors.toolkit.secrets import Secrets
 
 
@@ -39,12 +41,14 @@ class Wiring:
     databases: Databases
     captcha: Solver
     proxies: LeasingProxies
+    manners: Manners
 
     def close(self) -> None:
         """The source has done its work: nobody asks anything any more."""
         self.clients.close()
         self.captcha.close()
         self.proxies.close()
+        self.manners.close()
         self.databases.close()
 
 
@@ -60,7 +64,8 @@ def wire(
     """The context of `run`."""
     info = source.info
     allowed = networks(" ".join([*settings.DC_RUN_ALLOWED_NETWORKS, *source.allowed_networks]))
-    session = Session(Profile(allowed=allowed), stop=stop)
+    manners = manners_of(source)
+    session = Session(Profile(allowed=allowed), stop=stop, manners=manners)
     clients = TellingPool(session)
     fence = EpochFence(run)
     hooks = Hooks(on_difference=tell_difference, prepare=fence.prepare, fence=fence)
@@ -90,4 +95,4 @@ def wire(
         captcha=captcha,
         proxies=proxies,
     )
-    return Wiring(context, records, session.metrics, clients, databases, captcha, proxies)
+    return Wiring(context, records, session.metrics, clients, databases, captcha, proxies, manners)

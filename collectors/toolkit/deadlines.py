@@ -7,8 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from collectors.toolkit.errors import CollectError
+
+if TYPE_CHECKING:
+    from asyncio import Timeout
 
 
 class ItemTimeout(CollectError):
@@ -20,17 +24,26 @@ class ItemTimeout(CollectError):
 class Deadline:
     """So many seconds from now; None: only when it is called off."""
 
-    __slots__ = ("_why", "at", "is_called_off")
+    __slots__ = ("_why", "at", "is_called_off", "limit")
 
     def __init__(self, seconds: float | None) -> None:
         self.at = math.inf if seconds is None else time.monotonic() + seconds
         self.is_called_off = False
+        self.limit: Timeout | None = None
+        """In an event loop, what cancels the item."""
         self._why = "" if seconds is None else f"The item took longer than its {seconds:g} s."
 
     @property
     def left_s(self) -> float:
         """Seconds until then; negative when it has passed."""
         return self.at - time.monotonic()
+
+    def put_off(self, seconds: float) -> None:
+        """So much later: to wait for the turn at a site is not the item's fault."""
+        if not self.is_called_off:
+            self.at += seconds
+        if self.limit is not None and (when := self.limit.when()) is not None:
+            self.limit.reschedule(when + seconds)
 
     def call_off(self, why: str) -> None:
         """Nobody waits for the item any more: whatever it waits for ends as soon as it can."""

@@ -20,6 +20,9 @@
     |   |-- TooManyRedirects     the redirects never end
     |   |-- BadURL               not a web address
     |   |-- AddressRefused       an address inside of our own network
+    |   |-- RobotsRefused        the site's robots.txt does not want it fetched
+    |   |-- CircuitOpen          the host did not answer again and again: it is left alone for a while
+    |   |-- SiteResting          the site asked for no requests for longer than we wait
     |   `-- ProxyFailed          category "proxy": the way there is at fault, not the site
     |       `-- NoProxy              none could be had in time
     |-- CaptchaFailed        category "captcha": it could not be solved; its tree is in toolkit/captcha/errors.py
@@ -39,23 +42,9 @@ Every error says by its `reaction` what is best done about it; `toolkit.http.rea
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import ClassVar
 
-
-class Reaction(StrEnum):
-    """What is best done after a request, or about an error."""
-
-    OK = "ok"
-    """Go on."""
-    RETRY = "retry"
-    """The same again, later: it may pass."""
-    ROTATE = "rotate"
-    """The same again, from another address."""
-    SKIP = "skip"
-    """Leave this one out; another one may work."""
-    STOP = "stop"
-    """Nothing else will work either."""
+from collectors.toolkit.reactions import Reaction as Reaction  # noqa: PLC0414 - sources have it from here
 
 
 class CollectError(Exception):
@@ -183,6 +172,22 @@ class BadURL(FetchError):
 
 class AddressRefused(FetchError):
     """The address lies inside of our own network, and the app may not go there."""
+
+
+class RobotsRefused(FetchError):
+    """The robots.txt of the site does not want this fetched; no request was sent."""
+
+
+class CircuitOpen(FetchError):
+    """The host did not answer, several times in a row, and is left alone for a while; no request was sent."""
+
+    reaction = Reaction.ROTATE
+
+
+class SiteResting(FetchError):
+    """The site asked for no requests (Retry-After) for longer than is waited; no request was sent."""
+
+    reaction = Reaction.RETRY
 
 
 class ProxyFailed(FetchError):

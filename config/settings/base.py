@@ -29,6 +29,8 @@ DC_RUN_SLOTS = env.run.slots
 DC_RUN_QUEUES = env.run.queues
 DC_RUN_ALLOWED_NETWORKS = env.run.allowed_networks
 DC_PROXIES_JUDGES = env.proxies.judges
+DC_POLITE_DELAY_S = env.polite.delay_min_s, env.polite.delay_max_s
+DC_POLITE_AT_ONCE = env.polite.at_once
 DC_JOURNAL_FSYNC = env.journal.fsync
 DC_SECRETS_KEYS = env.secrets.keys.get_secret_value() if env.secrets.keys else ""
 DC_SECRETS_KEYS_FILE = env.files.get("DC_SECRETS_KEYS")
@@ -56,6 +58,7 @@ INSTALLED_APPS: list[Any] = [
     "apps.records",
     "apps.credentials",
     "apps.notifications",
+    "apps.politeness",
     "apps.quality",
     "apps.captcha",
     "apps.proxies",

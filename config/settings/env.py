@@ -38,6 +38,7 @@ from config.settings.groups import (
     LogSettings,
     MetricsSettings,
     ProxiesSettings,
+    PolitenessSettings,
     RedisSettings,
     RetentionSettings,
     RunSettings,
@@ -71,6 +72,7 @@ class Settings:
     metrics: MetricsSettings
     run: RunSettings
     proxies: ProxiesSettings
+    polite: PolitenessSettings
     log: LogSettings
     journal: JournalSettings
     splunk: SplunkSettings

@@ -161,6 +161,14 @@ class ProxiesSettings(Group):
         ["https://httpbin.org/ip", "https://api.ipify.org?format=json", "https://ifconfig.co/json"],
         description="Pages that say by which address one comes, separated by commas; two have to agree.",
     )
+class PolitenessSettings(Group):
+    """How sites are fetched from, where neither the source nor the page of the site says otherwise"""
+
+    model_config = SettingsConfigDict(env_prefix="DC_POLITE_")
+
+    delay_min_s: float = Field(1.0, ge=0, le=3600, description="Least pause between two requests to a site.")
+    delay_max_s: float = Field(3.0, ge=0, le=3600, description="Longest pause; each one is a random one between them.")
+    at_once: int = Field(0, ge=0, le=1000, description="Requests at once to a site that is new; 0: any number.")
 
 
 class LogSettings(Group):
@@ -224,6 +232,7 @@ GROUPS: dict[str, type[Group]] = {
     "metrics": MetricsSettings,
     "run": RunSettings,
     "proxies": ProxiesSettings,
+    "polite": PolitenessSettings,
     "log": LogSettings,
     "journal": JournalSettings,
     "splunk": SplunkSettings,

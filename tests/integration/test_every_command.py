@@ -33,6 +33,7 @@ CHANGES_NOTHING = {
     "manager": "a process: it carries out commands, which are in the audit",
     "migrate": "changes tables, not what is in them; Django writes down what was applied",
     "proxy_stress": "what it makes it takes away again",
+    "polite_test": "fetches from a server of its own, and leaves nothing behind",
     "up": "starts the processes; what it seeds leaves its own entries",
     "web": "a process: what is asked of it is in the audit",
     "worker": "a process: it carries out tasks of the platform",

@@ -24,6 +24,7 @@ from apps.databases.models import Connection
 from apps.logs.group_models import ErrorGroup
 from apps.notifications.models import Channel, Delivery, Kind
 from apps.proxies.models import Provider, ProxyBan, ProxyExit, ProxyReservation
+from apps.politeness.models import Circuit, Site
 from apps.quality.models import Dataset, Outcome, QuarantinedRow, Rule
 from apps.registry.models import App, AppGroup, AppParent
 from apps.runtime.bulk_models import BulkJob
@@ -74,6 +75,8 @@ def house(valkey_socket: Any) -> Iterator[House]:
         group = AppGroup.objects.create(name="empty")
         client, secret = make_client("other")
         person = make_person("viewer", name="olga")
+        site = Site.objects.create(name="shop.example")
+        Circuit.objects.create(site=site, host="www.shop.example", egress="direct", why="x")
         yield House(
             app,
             run,
@@ -204,6 +207,8 @@ WRITES: dict[str, tuple[Callable[[House], str], Body]] = {
     "releaseProxyLease": (lambda house: f"proxies/leases/{_lease(house).pk}/release", {}),
     "createProxyBan": (lambda _: "proxies/bans", {"ip": "198.18.0.9", "domain": "shop.example"}),
     "liftProxyBan": (lambda _: f"proxies/bans/{_ban().pk}/lift", {}),
+    "changeSite": (lambda _: "sites/shop.example", {"low_s": 2, "high_s": 4}),
+    "closeCircuits": (lambda _: "sites/shop.example/close-circuits", {}),
     "setCredential": (lambda _: f"apps/{BOOKS}/credentials/login", {"value": SECRET}),
     "drainNode": (lambda house: f"nodes/{house['node']}/drain", {}),
     "undrainNode": (lambda house: f"nodes/{house['node']}/undrain", {}),

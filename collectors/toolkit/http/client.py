@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,12 +15,12 @@ from collectors.toolkit.errors import FetchError, ProxyFailed, Reaction
 from collectors.toolkit.http.answer import Exchange, Page
 from collectors.toolkit.http.call import as_call
 from collectors.toolkit.http.faults import WireFault
-from collectors.toolkit.http.flow import Came, Flow, Wait
 from collectors.toolkit.http.flow import flow as flow_of
-from collectors.toolkit.http.hurry import hurried, waited
+from collectors.toolkit.http.hurry import hurried, paused, waited
 from collectors.toolkit.http.metrics import RequestMetrics
 from collectors.toolkit.http.profile import Profile, Proxy
 from collectors.toolkit.http.session import Session
+from collectors.toolkit.http.steps import Ask, Flow, Wait
 from collectors.toolkit.http.ways import Ways
 from collectors.toolkit.http.wires import Transports, Wires
 
@@ -178,14 +179,16 @@ class Request:
         wire = self._wires.plain(self.profile)
         step = hurried(next(flow))
         while True:
-            came: Came
+            came: Any
             if isinstance(step, Exchange):
                 try:
                     came = wire.send(step)
                 except WireFault as fault:
                     came = fault
             elif isinstance(step, Wait):
-                came = waited(self.session, step.seconds)
+                came = waited(self.session, step)
+            elif isinstance(step, Ask):
+                came = step.work()
             else:
                 came = self._leased().to(step.url)
             try:
@@ -198,14 +201,16 @@ class Request:
         wire = self._wires.looped(self.profile)
         step = next(flow)
         while True:
-            came: Came
+            came: Any
             if isinstance(step, Exchange):
                 try:
                     came = await wire.send(step)
                 except WireFault as fault:
                     came = fault
             elif isinstance(step, Wait):
-                came = await self.session.pause(step.seconds)
+                came = await paused(self.session, step)
+            elif isinstance(step, Ask):
+                came = await asyncio.to_thread(step.work)
             else:
                 came = await self._leased().ato(step.url)
             try:

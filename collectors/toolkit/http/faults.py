@@ -26,6 +26,9 @@ class Fault(Enum):
     REDIRECTS = auto()
     URL = auto()
     REFUSED = auto()
+    ROBOTS = auto()
+    CIRCUIT = auto()
+    RESTING = auto()
 
 
 class WireFault(Exception):

@@ -1,17 +1,14 @@
 """How a request goes, from the first attempt to the answer: every rule, and not one byte of input or output.
 
-A flow is a generator. It yields what is to be done next and is sent what came of it: for an `Exchange` a `Page` or a
-`WireFault`, for a `Wait` whether to go on. Two drivers of a few lines each (`client.py`) do it, one plainly and one in
-an event loop, so both follow the same rules.
+A flow is a generator. It yields what is to be done next (`steps.py`) and is sent what came of it. Two drivers of a few
+lines each (`client.py`) do it, one plainly and one in an event loop, so both follow the same rules.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeAlias
 
 import httpx
 
@@ -22,34 +19,18 @@ from collectors.toolkit.http.call import Call
 from collectors.toolkit.http.faults import Fault, WireFault
 from collectors.toolkit.http.guard import is_written, refusal
 from collectors.toolkit.http.observing import Attempt
+from collectors.toolkit.http.pacing import paced
 from collectors.toolkit.http.profile import LeasedProxy, Profile, Proxy
 from collectors.toolkit.http.redirects import next_request
 from collectors.toolkit.http.session import Session
+from collectors.toolkit.http.steps import Flow, Wait, Way
 from collectors.toolkit.http.urls import read_url
 from collectors.toolkit.http.verdicts import error_of_fault, error_of_page, without_credentials
+from collectors.toolkit.politeness.turns import Errand
 
 #: A redirect is an answer of its own; so is 304 to somebody who asked for it.
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NOT_A_WEB_ADDRESS = "it has to begin with http:// or https://"
-
-
-@dataclass(slots=True)
-class Wait:
-    """Wait; True, or False if the run was asked to stop meanwhile."""
-
-    seconds: float
-
-
-@dataclass(slots=True)
-class Way:
-    """Find a proxy to go by to this address; the proxy, or the error that says why there is none."""
-
-    url: httpx.URL
-
-
-#: What comes of a step.
-Came: TypeAlias = "Page | WireFault | bool | Proxy | NoProxy"
-Flow: TypeAlias = Generator[Exchange | Wait | Way, Came, Page]
 
 
 def flow(call: Call, session: Session, proxy: Proxy | None, *, is_leasing: bool = False) -> Flow:
@@ -75,7 +56,7 @@ def flow(call: Call, session: Session, proxy: Proxy | None, *, is_leasing: bool 
         except WireFault as fault:
             cause, error = fault, error_of_fault(fault, trip.at, profile, trip.silence_s)
         wait_s = None if error is None else wait_before_next(error, attempts, call, profile.retries, rotates=is_leasing)
-        elapsed_s = time.perf_counter() - began
+        elapsed_s = time.perf_counter() - began - trip.waited_s
         session.metrics.add(
             elapsed_s=elapsed_s,
             ok=error is None,
@@ -83,6 +64,7 @@ def flow(call: Call, session: Session, proxy: Proxy | None, *, is_leasing: bool 
             status=None if page is None else page.status_code,
             proxy=trip.proxy_label,
             is_final=wait_s is None,
+            waited_s=trip.waited_s,
         )
         if session.observers or trip.is_leased:
             session.tell(trip.outcome(page, error, elapsed_s))
@@ -138,6 +120,8 @@ class _Trip:
         self._sent = self._received = 0
         self.at = first
         """Where it is."""
+        self.waited_s = 0.0
+        """For turns; the deadline moves by as much."""
 
     def go(self, request: httpx.Request) -> Flow:
         history: list[httpx.Response] = []
@@ -189,15 +173,7 @@ class _Trip:
                 raise WireFault(Fault.REFUSED, why)
         if self._session.has_cookies and "cookie" not in request.headers:
             self._session.cookies.set_cookie_header(request)
-        limits = self._profile.limits
-        exchange = Exchange(request, proxy, self._deadline, self.silence_s, limits.bytes, self._call.sink)
-        page = yield exchange
-        if self._session.observers or self.is_leased:
-            sent, received = exchange.sizes(page if isinstance(page, Page) else None)
-            self._sent, self._received = self._sent + sent, self._received + received
-        if isinstance(page, WireFault):
-            raise page
-        assert isinstance(page, Page)  # noqa: S101 - what the drivers answer to an Exchange
+        page = yield from self._exchange(request, proxy)
         if b"set-cookie" in page.header_names:
             self._session.cookies.extract_cookies(page)
         return page
@@ -206,6 +182,37 @@ class _Trip:
     def is_leased(self) -> bool:
         """Whether somebody wants to know what came of the proxy."""
         return isinstance(self._way, LeasedProxy)
+
+    def _exchange(self, request: httpx.Request, proxy: Proxy | None) -> Flow:
+        """Wait for the turn, if there are turns, and send it."""
+        manners = self._session.manners
+        if manners is None:
+            return (yield from self._send(request, proxy, self._call.sink))
+        profile, headers, raw = self._session.look
+        errand = Errand(
+            request.url,
+            "direct" if proxy is None else proxy.label,
+            headers.get("user-agent", ""),
+            profile.retries.longest_asked_s,
+            profile.limits.seconds,
+            lambda url: self._send(PlainGet(url, raw), proxy),
+        )
+        return (yield from paced(manners, errand, self._send(request, proxy, self._call.sink), self._put_off))
+
+    def _put_off(self, waited_s: float) -> None:
+        self.waited_s += waited_s
+        self._deadline += waited_s
+
+    def _send(self, request: httpx.Request, proxy: Proxy | None, sink: Callable[[bytes], object] | None = None) -> Flow:
+        exchange = Exchange(request, proxy, self._deadline, self.silence_s, self._profile.limits.bytes, sink)
+        page = yield exchange
+        if self._session.observers or self.is_leased:
+            sent, received = exchange.sizes(page if isinstance(page, Page) else None)
+            self._sent, self._received = self._sent + sent, self._received + received
+        if isinstance(page, WireFault):
+            raise page
+        assert isinstance(page, Page)  # noqa: S101 - what the drivers answer to an Exchange
+        return page
 
     def outcome(self, page: Page | None, error: FetchError | None, elapsed_s: float) -> Attempt:
         """What came of it, for those who look on."""

@@ -30,6 +30,8 @@ class HostMetrics:
     retried: int = 0
     """Of those that failed, how many were sent again: they are not in `failed`."""
     total_s: float = 0.0
+    waited_s: float = 0.0
+    """For turns, before they were sent."""
     _times_us: list[float] = field(default_factory=list, repr=False)
     _sketch: Sketch = field(default_factory=Sketch, repr=False)
 
@@ -64,6 +66,7 @@ class HostMetrics:
         self.failed += other.failed
         self.retried += other.retried
         self.total_s += other.total_s
+        self.waited_s += other.waited_s
         self.times().merge(other.times())
 
     def summary(self) -> dict[str, Any]:
@@ -76,6 +79,7 @@ class HostMetrics:
             "count": count,
             "failed": self.failed,
             "retried": self.retried,
+            "waited_s": round(self.waited_s, 3),
             "statuses": dict(sorted(statuses.items())),
             "codes": {str(code): count for code, count in self.codes.most_common(MOST_CODES) if code},
             "mean_ms": 1000 * self.total_s / count if count else None,
@@ -103,11 +107,17 @@ class RequestMetrics:
         status: int | None = None,
         proxy: str = "",
         is_final: bool = True,
+        waited_s: float = 0.0,
     ) -> None:
-        """Count one request; without a status there was no answer, without a proxy it went directly."""
+        """Count one request; without a status there was no answer, without a proxy it went directly.
+
+        `waited_s` is what it waited for its turn, which is no part of `elapsed_s`.
+        """
         code = status or 0
         with self._lock:
-            _of(self._hosts, host, OTHER_HOSTS).add(elapsed_s, code, ok=ok, is_final=is_final)
+            of_host = _of(self._hosts, host, OTHER_HOSTS)
+            of_host.add(elapsed_s, code, ok=ok, is_final=is_final)
+            of_host.waited_s += waited_s
             if proxy:
                 _of(self._proxies, proxy, OTHER_PROXIES).add(elapsed_s, code, ok=ok, is_final=is_final)
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -15,6 +15,9 @@ from collectors.contract import StopSignal
 from collectors.toolkit.http.metrics import RequestMetrics
 from collectors.toolkit.http.observing import Attempt, Observer
 from collectors.toolkit.http.profile import LeasedProxy, Profile, Proxy
+
+if TYPE_CHECKING:
+    from collectors.toolkit.politeness.manners import Manners
 
 #: How often somebody who waits looks whether the run is to stop.
 LOOK_S = 0.1
@@ -29,6 +32,7 @@ class Session:
         metrics: RequestMetrics | None = None,
         *,
         stop: StopSignal | None = None,
+        manners: Manners | None = None,
     ) -> None:
         self._set(profile or Profile())
         self.metrics = metrics or RequestMetrics()
@@ -36,6 +40,8 @@ class Session:
         """False as long as nobody has looked at the jar: to ask the jar takes longer."""
         self._cookies = httpx.Cookies()
         self.stop = stop
+        self.manners = manners
+        """Without, nobody waits for a turn."""
         self.observers: list[Observer] = []
         """Each is told of every attempt; add yours before the first request."""
         self._lock = threading.Lock()

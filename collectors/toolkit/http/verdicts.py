@@ -17,12 +17,15 @@ from collectors.toolkit.errors import (
     BlockedPage,
     BrokenAnswer,
     CaptchaPage,
+    CircuitOpen,
     CollectError,
     FetchError,
     FetchTimeout,
     HostNotFound,
     ProxyFailed,
     Reaction,
+    RobotsRefused,
+    SiteResting,
     SiteUnreachable,
     TooLarge,
     TooManyRedirects,
@@ -52,6 +55,9 @@ _SENTENCES: dict[Fault, tuple[type[FetchError], str]] = {
     Fault.REDIRECTS: (TooManyRedirects, "{url} redirects without end."),
     Fault.URL: (BadURL, "{url} cannot be fetched: {reason}."),
     Fault.REFUSED: (AddressRefused, "{url} was not fetched: {reason}, and this app may not go there."),
+    Fault.ROBOTS: (RobotsRefused, "{url} was not fetched: {reason}."),
+    Fault.CIRCUIT: (CircuitOpen, "{url} was not fetched: {reason}."),
+    Fault.RESTING: (SiteResting, "{url} was not fetched: {reason}."),
 }
 
 
@@ -115,7 +121,7 @@ def reaction_to(error: BaseException) -> Reaction:
 
 def may_pass(error: FetchError) -> bool:
     """Whether the same request may well be answered if it is sent again, soon and from here."""
-    if isinstance(error, BlockedPage):
+    if isinstance(error, BlockedPage | CircuitOpen | SiteResting):
         return False
     if isinstance(error, BadStatus):
         return error.status in PASSING

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from collectors.contract import Record
-from collectors.toolkit.deadlines import Deadline
+from collectors.toolkit.deadlines import Deadline, deadline_is
 from collectors.toolkit.errors import CollectError
 from collectors.toolkit.scraping.base import BaseScraper, late
 from collectors.toolkit.scraping.feeds import Aside, Entry, Feed
@@ -70,8 +70,9 @@ class AsyncScraper(BaseScraper):
         try:
             if entry.error is not None:
                 raise entry.error
-            async with asyncio.timeout(self.item_timeout_s):
-                rows = list(await self.collect(entry.item))
+            async with asyncio.timeout(self.item_timeout_s) as deadline.limit:
+                with deadline_is(deadline):
+                    rows = list(await self.collect(entry.item))
             if deadline.left_s <= 0:
                 raise deadline.error()
         except asyncio.CancelledError:

@@ -57,6 +57,11 @@ class BaseScraper:
     """So many runs try an item that fails, then it is given up."""
     item_type: ClassVar[Any] = None
     """What items are, where they are no plain JSON: a dataclass, `tuple[str, int]`, whatever pydantic reads back."""
+    delay_s: ClassVar[tuple[float, float] | float | None] = None
+    """The pause between two requests to a site, as (least, most) in seconds; None: that of the installation."""
+
+    obey_robots: ClassVar[bool] = True
+    """Whether robots.txt is asked, and obeyed."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -128,6 +133,8 @@ class BaseScraper:
         except Aborted as error:
             return Failure(cause=str(error), category=error.category, is_blocked=error.is_blocked)
         except StopRun as error:
+            if self.context.stop_requested:
+                return Outcome(ending=Ending.STOPPED, complete=False)
             return Outcome(cause=str(error), complete=False)
         return self._judge(work)
 

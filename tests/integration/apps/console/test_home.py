@@ -180,11 +180,11 @@ def test_the_page_costs_the_same_for_one_app_and_for_many(django_assert_num_quer
         put_aside(dataset)
     client.get("/admin/")
     # session, user; apps, strips (2), live, ended, due, days (3);
-    # needs: disabled, failed, blocked, stale, quarantine, errors, deliveries, solvers, spending;
+    # needs: disabled, failed, blocked, stale, quarantine, errors, deliveries, solvers, spending, circuits;
     # to who is new, the first steps
-    with django_assert_num_queries(23):
+    with django_assert_num_queries(24):
         client.get("/admin/")
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(23):
         client.get("/admin/live/")
 
 

@@ -116,7 +116,7 @@ def test_the_cause_leads_to_the_line_that_tells_it() -> None:
 
 
 def test_requests_are_told_by_status_and_host() -> None:
-    host = {"count": 40, "failed": 3, "statuses": {}, "mean_ms": 9.0, "p50_ms": 8.0, "p95_ms": 21.0}
+    host = {"count": 40, "failed": 3, "statuses": {}, "mean_ms": 9.0, "p50_ms": 8.0, "p95_ms": 21.0, "waited_s": 75.0}
     summary = {
         "count": 50,
         "failed": 3,
@@ -130,6 +130,7 @@ def test_requests_are_told_by_status_and_host() -> None:
         *(("200", 45), ("503", 3), ("no answer", 2)),
     ]
     assert "books.example" in page.text
+    assert "1 min 15 s" in page.text
     assert "and 1 more host" in page.text
     assert page_of(make_run(run.app, State.SUCCEEDED)).context["page"].http is None
 
