@@ -17,8 +17,8 @@ from apps.databases.api import section as databases
 from apps.logs.api import section as logs
 from apps.logs.error_api import section as errors
 from apps.notifications.api import section as notifications
-from apps.proxies.api import section as proxies
 from apps.politeness.api import section as politeness
+from apps.proxies.api import section as proxies
 from apps.quality.api import section as quality
 from apps.records.api import section as records
 from apps.records.export_api import section as exports

@@ -11,9 +11,9 @@ from django.conf import settings
 
 from apps.captcha.ledger import DjangoLedger
 from apps.databases.database import Databases
+from apps.politeness.manners import manners_of
 from apps.proxies.court import court
 from apps.proxies.source import LeasingProxies
-from apps.politeness.manners import manners_of
 from apps.quality.judging import Quality
 from apps.records.merge import Hooks
 from apps.records.store import DjangoRecordStore, tell_difference

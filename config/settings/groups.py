@@ -161,6 +161,8 @@ class ProxiesSettings(Group):
         ["https://httpbin.org/ip", "https://api.ipify.org?format=json", "https://ifconfig.co/json"],
         description="Pages that say by which address one comes, separated by commas; two have to agree.",
     )
+
+
 class PolitenessSettings(Group):
     """How sites are fetched from, where neither the source nor the page of the site says otherwise"""
 

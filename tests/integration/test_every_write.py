@@ -23,8 +23,8 @@ from apps.credentials.models import Credential
 from apps.databases.models import Connection
 from apps.logs.group_models import ErrorGroup
 from apps.notifications.models import Channel, Delivery, Kind
-from apps.proxies.models import Provider, ProxyBan, ProxyExit, ProxyReservation
 from apps.politeness.models import Circuit, Site
+from apps.proxies.models import Provider, ProxyBan, ProxyExit, ProxyReservation
 from apps.quality.models import Dataset, Outcome, QuarantinedRow, Rule
 from apps.registry.models import App, AppGroup, AppParent
 from apps.runtime.bulk_models import BulkJob

@@ -60,8 +60,9 @@ def seed(name: str) -> App:
     Solve.objects.create(app=app, app_code=app.code, kind="image", **money)
     times = {"begun_at": now, "touched_at": now, "expires_at": now}
     ItemQueue.objects.create(app=app, worked_by=run.pk, is_listed=True, size=3, **times)
-    way = {"provider": Provider.objects.create(name=name, kind="LIST"), "domain": f"{name}.example"}
-    ProxyExit.objects.create(provider=way["provider"], session=name, label=name)
+    provider = Provider.objects.create(name=name, kind="LIST")
+    way = {"provider": provider, "domain": f"{name}.example"}
+    ProxyExit.objects.create(provider=provider, session=name, label=name)
     ProxyTarget.objects.create(**way, first_used_at=now, last_used_at=now)
     moments = dict.fromkeys(("reserved_at", "renewed_at", "held_until", "free_at"), now)
     ProxyReservation.objects.create(**way, ip=name, token=name, fence=1, ttl_s=1, cooldown_s=1, **moments)
