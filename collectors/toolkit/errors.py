@@ -20,9 +20,7 @@
     |   |-- TooManyRedirects     the redirects never end
     |   |-- BadURL               not a web address
     |   |-- AddressRefused       an address inside of our own network
-    |   |-- RobotsRefused        the site's robots.txt does not want it fetched
-    |   |-- CircuitOpen          the host did not answer again and again: it is left alone for a while
-    |   |-- SiteResting          the site asked for no requests for longer than we wait
+    |   |-- RobotsRefused, CircuitOpen, SiteResting: it was not even sent; they are in toolkit/http/unsent.py
     |   `-- ProxyFailed          category "proxy": the way there is at fault, not the site
     |       `-- NoProxy              none could be had in time
     |-- CaptchaFailed        category "captcha": it could not be solved; its tree is in toolkit/captcha/errors.py
@@ -172,22 +170,6 @@ class BadURL(FetchError):
 
 class AddressRefused(FetchError):
     """The address lies inside of our own network, and the app may not go there."""
-
-
-class RobotsRefused(FetchError):
-    """The robots.txt of the site does not want this fetched; no request was sent."""
-
-
-class CircuitOpen(FetchError):
-    """The host did not answer, several times in a row, and is left alone for a while; no request was sent."""
-
-    reaction = Reaction.ROTATE
-
-
-class SiteResting(FetchError):
-    """The site asked for no requests (Retry-After) for longer than is waited; no request was sent."""
-
-    reaction = Reaction.RETRY
 
 
 class ProxyFailed(FetchError):

@@ -17,15 +17,12 @@ from collectors.toolkit.errors import (
     BlockedPage,
     BrokenAnswer,
     CaptchaPage,
-    CircuitOpen,
     CollectError,
     FetchError,
     FetchTimeout,
     HostNotFound,
     ProxyFailed,
     Reaction,
-    RobotsRefused,
-    SiteResting,
     SiteUnreachable,
     TooLarge,
     TooManyRedirects,
@@ -34,6 +31,7 @@ from collectors.toolkit.http.answer import Page
 from collectors.toolkit.http.faults import Fault, WireFault
 from collectors.toolkit.http.pages import Kept, kept_out
 from collectors.toolkit.http.profile import Profile
+from collectors.toolkit.http.unsent import CircuitOpen, RobotsRefused, SiteResting
 
 #: Statuses that pass by themselves.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -14,6 +14,7 @@ from apps.credentials.models import Credential
 from apps.databases.models import AppDbObject, Connection
 from apps.logs.group_models import ErrorGroup, ErrorGroupApp
 from apps.notifications.models import Channel, Delivery, Kind
+from apps.politeness.models import Site
 from apps.proxies.models import Provider, ProxyBan, ProxyExit, ProxyReservation, ProxyTarget
 from apps.quality.models import Dataset, Outcome, QuarantinedRow, Rule
 from apps.registry.models import App
@@ -60,6 +61,7 @@ def seed(name: str) -> App:
     Solve.objects.create(app=app, app_code=app.code, kind="image", **money)
     times = {"begun_at": now, "touched_at": now, "expires_at": now}
     ItemQueue.objects.create(app=app, worked_by=run.pk, is_listed=True, size=3, **times)
+    Site.objects.create(name=f"{name}.example")
     provider = Provider.objects.create(name=name, kind="LIST")
     way = {"provider": provider, "domain": f"{name}.example"}
     ProxyExit.objects.create(provider=provider, session=name, label=name)

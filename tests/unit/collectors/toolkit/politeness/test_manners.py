@@ -13,15 +13,13 @@ import pytest
 
 from collectors.toolkit.errors import (
     BadStatus,
-    CircuitOpen,
     FetchError,
     Reaction,
-    RobotsRefused,
-    SiteResting,
     SiteUnreachable,
     StopRun,
 )
 from collectors.toolkit.http import Limits, Profile, Request, Retries, Session, networks
+from collectors.toolkit.http.unsent import CircuitOpen, RobotsRefused, SiteResting
 from collectors.toolkit.politeness.circuits import IN_A_ROW
 from collectors.toolkit.politeness.ledger import Bid, Slot
 from collectors.toolkit.politeness.manners import Manners
