@@ -8,7 +8,7 @@ nor a network.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -134,6 +134,10 @@ def _no_secrets() -> Secrets:
     return none
 
 
+def _nothing_to_leave() -> None:
+    """Outside of the platform a thread holds nothing."""
+
+
 class StopSignal(Protocol):
     """Whether somebody asked the run to stop; `threading.Event` is one."""
 
@@ -162,6 +166,8 @@ class Context:
     captcha: CaptchaSolver = field(default_factory=NoCaptcha)
     proxies: Proxies = no_proxies
     queues: Queues = no_queues
+    leave_thread: Callable[[], object] = _nothing_to_leave
+    """Lets go of what the platform holds for the calling thread, such as its connections: the last thing it does."""
 
     @property
     def request(self) -> HTTPClient:

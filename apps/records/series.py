@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from apps.records.models import DataTable
@@ -11,6 +12,9 @@ from apps.records.rows import Batch
 from collectors.contract import MergeResult, Missing
 from collectors.stores import SeenKeys, SeenLedger
 from collectors.toolkit.merge import Group, pack_keys, takings, unpack_keys
+
+#: Bytes of keys that are not worth a file.
+MEMORY = 4_000_000
 
 
 class Series:
@@ -34,7 +38,12 @@ class Series:
 
     def finish(self, seen: SeenLedger) -> MergeResult:
         """See `MergeSeries`."""
-        return self._sweep([(group, KeptKeys(seen, texts)) for group, texts in takings(seen.groups())])
+        kept = [(group, KeptKeys(seen, texts)) for group, texts in takings(seen.groups())]
+        try:
+            return self._sweep(kept)
+        finally:
+            for _, keys in kept:
+                keys.close()
 
 
 class KeyWatch:
@@ -57,14 +66,25 @@ class KeyWatch:
         self._keys = []
 
 
-@dataclass(frozen=True, slots=True)
 class KeptKeys:
-    """The keys of some groups of a ledger; they can be gone through more than once."""
+    """The keys of some groups of a ledger; they can be gone through more than once.
 
-    seen: SeenLedger
-    groups: Sequence[str]
+    They are read whole before the first is given, into a file: the ledger may be asked over the very connection that
+    what is given goes to, and that one is busy while it takes.
+    """
+
+    def __init__(self, seen: SeenLedger, groups: Sequence[str]) -> None:
+        self._pieces = SpooledTemporaryFile(max_size=MEMORY)  # noqa: SIM115 - `close` closes it
+        for group in groups:
+            for packed in seen.keys(group):
+                pickle.dump(packed, self._pieces)
+        self._end = self._pieces.tell()
 
     def __iter__(self) -> Iterator[list[Any]]:
-        for group in self.groups:
-            for packed in self.seen.keys(group):
-                yield from unpack_keys(packed)
+        self._pieces.seek(0)
+        while self._pieces.tell() < self._end:
+            yield from unpack_keys(pickle.load(self._pieces))  # noqa: S301 - this process wrote it a moment ago
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._pieces.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db import connections
 
 from apps.captcha.ledger import DjangoLedger
 from apps.databases.database import Databases
@@ -94,5 +95,6 @@ def wire(
         queues=DjangoQueues(run),
         captcha=captcha,
         proxies=proxies,
+        leave_thread=connections.close_all,
     )
     return Wiring(context, records, session.metrics, clients, databases, captcha, proxies, manners)

@@ -52,6 +52,7 @@ class AsyncScraper(BaseScraper):
             # The first error that ends a run is its cause; the others are what cancelling them looked like.
             raise errors.exceptions[0] from None
         finally:
+            beside.submit(self.context.leave_thread)
             beside.shutdown()
             await self.request.aclose()
 

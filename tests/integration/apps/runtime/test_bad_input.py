@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from collectors.sources.examples.shop.books.models import Book
 from collectors.toolkit.errors import LoginFailed
 from collectors.toolkit.http import TLS, Limits, Retries
 from collectors.toolkit.parsing.html import form, one, parse_html, text
+from collectors.toolkit.politeness.pauses import Pause
 from collectors.toolkit.scraping import BaseScraper
 from collectors.toolkit.testing.odd_site import odd_site
 from tests.integration.factories import book, make_app, make_source
@@ -52,6 +53,8 @@ class Kind:
     category: str = "http"
     state: State = State.FAILED
     profile: dict[str, Any] = field(default_factory=dict)
+    habits: dict[str, Any] = field(default_factory=dict)
+    """What the source says of itself."""
     parse: Callable[[bytes], str] = lambda content: content.decode()
 
 
@@ -72,6 +75,8 @@ def paragraph(content: bytes) -> str:
 
 MEGABYTE = Limits(bytes=1_000_000)
 TRUSTING = {"tls": TLS(ca_file=CERTIFICATES / "authority.pem")}
+#: A site of this machine is asked for its robots.txt where the source states a pause.
+POLITE = {"pause": Pause.of(0)}
 KINDS = {
     "redirects for ever": Kind("{site}/circle", r"/circle redirects without end\."),
     "drips": Kind(
@@ -97,6 +102,7 @@ KINDS = {
     "a name that is gone": Kind("http://shop.invalid/", "shop.invalid/ cannot be reached: name or service not known"),
     "a wall": Kind("{site}/wall", "answered 403 with a wall that keeps collectors out"),
     "a captcha": Kind("{site}/captcha", "answered 403 with a captcha instead of the page", "captcha"),
+    "robots.txt refuses": Kind("{site}/private/page", "/private/page was not fetched: ", habits=POLITE),
     "broken HTML": Kind("{site}/broken-html", "", "", State.SUCCEEDED, parse=cell),
     "HTML without what was looked for": Kind(
         "{site}/broken-html", r"The page has nothing for .\.price. where one", "parse", parse=price
@@ -133,7 +139,7 @@ def run_of(kind: Kind, addresses: dict[str, str]) -> Runtime:
     Book.objects.all().delete()
     run = open_run(make_app(is_enabled=True), owner=identify_self(), args={}, now=utc_now())
     with Interrupts(grace_s=1.0, time_limit_s=SECONDS) as interrupts:
-        source = make_source(source_of(kind, addresses))
+        source = replace(make_source(source_of(kind, addresses)), **kind.habits)
         runner.execute(run, source, args={}, interrupts=interrupts, watch=lambda pulse: None)
     run.refresh_from_db()
     return run
