@@ -164,7 +164,7 @@ class ProxiesSettings(Group):
 
 
 class PolitenessSettings(Group):
-    """How sites are fetched from, where neither the source nor the page of the site says otherwise"""
+    """How sites are fetched from, where nobody says otherwise"""
 
     model_config = SettingsConfigDict(env_prefix="DC_POLITE_")
 
