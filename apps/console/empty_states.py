@@ -69,6 +69,9 @@ STATES: dict[str, Empty] = {
     "runtime.bulkjob": Empty(_("Nothing was done with many at once. Choose rows in a list, and an action."), _TO_APPS),
     "runtime.command": Empty(_("Nobody has told an app to do anything yet."), _TO_APPS),
     "runtime.functionlog": Empty(_("No run has called a watched function yet."), _TO_RUNS),
+    "runtime.itemqueue": Empty(
+        _("No list is under way. Sources with resume = True keep theirs here until it is done."), _TO_APPS
+    ),
     "runtime.node": Empty(_("No manager was ever started. manage.py up or manage.py manager starts one.")),
     "runtime.runtime": Empty(_("Nothing has run yet. Start an app, or give it a schedule."), _TO_APPS),
 }

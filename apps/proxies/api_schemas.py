@@ -6,12 +6,22 @@ from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
 from django.db.models import Model
-from pydantic import Field, IPvAnyAddress
+from pydantic import BeforeValidator, Field, IPvAnyAddress
 
 from apps.api.schemas import Answer, Given, Moment, one_of
 from apps.proxies.models import Provider, ProxyReservation, Verdict
 
 _A = TypeVar("_A", bound=Answer)
+
+
+def _as_written(value: object) -> object:
+    """pydantic takes numbers, and even `false`, for addresses."""
+    if not isinstance(value, str):
+        raise ValueError("An address is written as text.")  # noqa: TRY004 - what pydantic makes an answer of
+    return value
+
+
+Address = Annotated[IPvAnyAddress, BeforeValidator(_as_written), Field(examples=["198.51.100.7"])]
 Country = Annotated[str, Field(pattern=r"^([a-z]{2})?$", examples=["de"])]
 Price = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=8, examples=["8.4"])]
 
@@ -120,7 +130,7 @@ class BanOut(Answer):
 class BanNew(Given):
     """An address that is to be banned from a site."""
 
-    ip: IPvAnyAddress = Field(examples=["198.51.100.7"])
+    ip: Address
     domain: str = Field(min_length=1, max_length=253, pattern=r"^[a-z0-9.:-]+$", examples=["shop.example"])
     reason: str = Field("by hand", max_length=300)
 
